@@ -1,0 +1,87 @@
+import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
+import { isObject } from '../../registry/codec/value.js'
+import { FieldSet, type FieldNode } from './field-set.js'
+import { parseElement } from './path-element.js'
+
+/**
+ * Reads a FieldsV1 document: an object of path elements; `{}` below one is a field without fields below it, `"."` says that the
+ * field itself belongs to the set too. Unknown kinds of elements are dropped, null counts as `{}`.
+ * Source: KEP-555; structured-merge-diff, `fieldpath/serialize.go`.
+ * @throws SyntaxError when a key is no path element or a value no object
+ */
+export function parseFieldsV1 (json: JsonValue): FieldSet { return read(json, { exact: true }).set }
+
+/** Writes a set as FieldsV1. */
+export function printFieldsV1 (set: FieldSet): JsonObject {
+  const out: JsonObject = {}
+  for (const { element, owned, children } of set.nodes) {
+    const below: JsonObject = {}
+    if (children !== undefined) {
+      if (owned) below['.'] = {}
+      Object.assign(below, printFieldsV1(children))
+    }
+    out[element] = below
+  }
+  return out
+}
+
+/**
+ * Remembers which document is which set, by identity, so that the entries of managers that a write does not touch are neither read nor
+ * written again. Documents that went through it must not be changed in place.
+ */
+export class FieldsV1Cache {
+  readonly #sets = new WeakMap<JsonObject, FieldSet>()
+  readonly #documents = new WeakMap<FieldSet, JsonObject>()
+
+  /** @throws SyntaxError as parseFieldsV1 */
+  parse (json: JsonObject): FieldSet {
+    const known = this.#sets.get(json)
+    if (known !== undefined) return known
+    const state = { exact: true }
+    const { set } = read(json, state)
+    this.#sets.set(json, set)
+    if (state.exact && !set.isEmpty) this.#documents.set(set, json)
+    return set
+  }
+
+  print (set: FieldSet): JsonObject {
+    let json = this.#documents.get(set)
+    if (json === undefined) {
+      json = printFieldsV1(set)
+      if (set.isEmpty) return json
+      this.#documents.set(set, json)
+      this.#sets.set(json, set)
+    }
+    return json
+  }
+}
+
+/** `exact` turns false when printing the set would not give the same document. */
+function read (json: JsonValue, state: { exact: boolean }): { set: FieldSet; owned: boolean } {
+  if (json === null) {
+    state.exact = false
+    return { set: FieldSet.empty, owned: true }
+  }
+  if (!isObject(json)) throw new SyntaxError('expect { or n in fieldsV1')
+  const nodes: FieldNode[] = []
+  let owned = false
+  for (const key in json) {
+    if (key === '.') {
+      owned = true
+      continue
+    }
+    const element = parseElement(key)
+    const below = element === undefined ? undefined : read(json[key]!, state)
+    if (element !== key) state.exact = false
+    if (element === undefined || below === undefined) continue
+    const node = { element, owned: below.owned, children: below.set.isEmpty ? undefined : below.set }
+    const twin = state.exact ? undefined : nodes.find(n => n.element === element) // two spellings of one element
+    if (twin === undefined) nodes.push(node)
+    else nodes[nodes.indexOf(twin)] = FieldSet.ofNodes([twin]).union(FieldSet.ofNodes([node])).nodes[0]!
+  }
+  if (nodes.length === 0) {
+    if (owned) state.exact = false
+    return { set: FieldSet.empty, owned: true }
+  }
+  return { set: FieldSet.ofUnsorted(nodes), owned }
+}

@@ -1,0 +1,94 @@
+import type { Resource } from '../../registry/generic/resource.js'
+import { negotiateObject, type Conversion } from './accept.js'
+import { aggregatedDiscovery, aggregatedParameters } from './aggregated.js'
+import { headerValue, withoutTrailingSlash, type DocumentRequest, type DocumentResponse } from './document.js'
+import { groupsOf, type Group, type GroupVersion } from './group-version.js'
+import { indented, notAcceptable, ObjectDocument } from './object-document.js'
+import { apiResources } from './resource-list.js'
+import type { ServerVersion } from './server-version.js'
+import type { VirtualGroupVersion } from './virtual-resource.js'
+
+export interface DiscoveryOptions {
+  readonly resources: readonly Resource[]
+  /** Group versions whose resources are computed. */
+  readonly virtual?: readonly VirtualGroupVersion[]
+  readonly version: ServerVersion
+  /** Every path served beside the groups', for `GET /`. Default: the paths that any server has. */
+  readonly rootPaths?: readonly string[]
+}
+
+const defaultRootPaths = ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3', '/openapi/v3/', '/version']
+
+/**
+ * The discovery documents: `/`, `/apis` (plain and aggregated), `/apis/G`, `/apis/G/V` and `/version`. All are built when the resources
+ * are given, so that answering copies nothing; `rebuild` replaces them at once when resources come or go.
+ *
+ * A path that has no document, `/api` too (there is no core group), is undefined: the caller answers 404.
+ * Source: k8s.io/apiserver's discovery package, and what kube-apiserver lists for CustomResourceDefinitions; KEP-3352.
+ */
+export class Discovery {
+  readonly #options: Omit<DiscoveryOptions, 'resources'>
+  #resources: readonly Resource[]
+  #documents: ReadonlyMap<string, ObjectDocument>
+  #aggregated: ObjectDocument
+  #root: Buffer
+  readonly #version: Buffer
+
+  constructor (options: DiscoveryOptions) {
+    this.#options = options
+    this.#resources = options.resources
+    this.#version = indented(options.version)
+    const built = build(options)
+    this.#documents = built.documents
+    this.#aggregated = built.aggregated
+    this.#root = built.root
+  }
+
+  /** Builds every document anew, of these resources (default: those it has) and what the virtual ones now are. */
+  rebuild (resources: readonly Resource[] = this.#resources): void {
+    const built = build({ ...this.#options, resources })
+    this.#resources = resources
+    this.#documents = built.documents
+    this.#aggregated = built.aggregated
+    this.#root = built.root
+  }
+
+  /** The answer to a GET, or undefined for a path without a document. */
+  handle (request: DocumentRequest): DocumentResponse | undefined {
+    // These two are written without negotiation by the Go server, and always indented.
+    if (request.path === '/') return json(this.#root)
+    const path = withoutTrailingSlash(request.path)
+    if (path === '/version') return json(this.#version)
+
+    const document = this.#documents.get(path)
+    if (document === undefined) return undefined
+    const negotiated = negotiateObject(headerValue(request, 'accept'), path === '/apis' ? isAggregated : () => false)
+    if (negotiated === undefined) return notAcceptable()
+    if (negotiated.conversion === undefined) return document.respond(request, negotiated)
+    return this.#aggregated.respond(request, negotiated, { 'content-type': negotiated.mediaType + aggregatedParameters, 'cache-control': 'public' })
+  }
+}
+
+const json = (body: Buffer): DocumentResponse => ({ status: 200, headers: { 'content-type': 'application/json' }, body })
+
+const isAggregated = ({ group, version, kind }: Conversion): boolean =>
+  group === 'apidiscovery.k8s.io' && version === 'v2' && kind === 'APIGroupDiscoveryList'
+
+function build (options: DiscoveryOptions): { documents: Map<string, ObjectDocument>; aggregated: ObjectDocument; root: Buffer } {
+  const groups = groupsOf(options.resources, options.virtual)
+  const documents = new Map<string, ObjectDocument>()
+  documents.set('/apis', new ObjectDocument({ kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) }))
+  for (const group of groups) {
+    documents.set(`/apis/${group.name}`, new ObjectDocument({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group) }))
+    for (const version of group.versions) {
+      documents.set(`/apis/${version.name}`, new ObjectDocument({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: version.name, resources: apiResources(version) }))
+    }
+  }
+  const paths = [...new Set([...documents.keys(), ...options.rootPaths ?? defaultRootPaths])].sort()
+  return { documents, aggregated: new ObjectDocument(aggregatedDiscovery(groups)), root: indented({ paths }) }
+}
+
+const groupVersionForDiscovery = (version: GroupVersion | undefined): object => ({ groupVersion: version?.name, version: version?.version })
+
+const apiGroup = ({ name, versions }: Group): object =>
+  ({ name, versions: versions.map(groupVersionForDiscovery), preferredVersion: groupVersionForDiscovery(versions[0]) })

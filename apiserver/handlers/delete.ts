@@ -1,0 +1,86 @@
+import { StatusError, type Status } from '../../registry/meta/status-error.js'
+import type { ServedObject } from '../../registry/generic/served-object.js'
+import type { RequestContext } from '../request-context.js'
+import { respond } from '../responses/respond.js'
+import { presentList, presentObject } from '../responses/views.js'
+import { encodeStatus } from '../responses/write-object.js'
+import { deletionOptions } from './delete-options.js'
+import { listOptions, selection } from './options.js'
+import { outputFormat, presentation, target, type RequestScope } from './scope.js'
+
+/** DELETE of one object: a Status when it is gone, the object while finalizers are pending. */
+export async function handleDelete (context: RequestContext, scope: RequestScope): Promise<void> {
+  const { namespace, name } = target(context)
+  const format = outputFormat(context)
+  const deletion = await deletionOptions(context, scope)
+  const result = await scope.store.delete(name, { version: scope.version, namespace, deletion, dryRun: (deletion.dryRun?.length ?? 0) > 0, warn: t => { context.warnings.add(t) }, signal: context.signal })
+  if (!result.deleted) {
+    const status = deletion.orphanDependents === false ? 202 : 200
+    await respond(context, { status, ...presentObject(result.object, presentation(context, scope, format)) })
+    return
+  }
+  const { groupResource } = scope.resource
+  const success: Status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, group: groupResource.group, kind: groupResource.resource, uid: result.object.uid }
+  }
+  await respond(context, { status: 200, ...encodeStatus(success, format) })
+}
+
+const deletePageSize = 1000
+/** So many deletions of a collection are under way at once. */
+const deleteWorkers = 16
+
+/** DELETE of a collection: every object that the selectors leave, each with the given options; answers with what was deleted. */
+export async function handleDeleteCollection (context: RequestContext, scope: RequestScope): Promise<void> {
+  const format = outputFormat(context)
+  const { namespace } = target(context)
+  const options = listOptions(context.query, scope, false)
+  const deletion = await deletionOptions(context, scope)
+  const dryRun = (deletion.dryRun?.length ?? 0) > 0
+  const listed: ServedObject[] = []
+  let continueToken = options.continueToken
+  let resourceVersion = ''
+  do {
+    const page = await scope.store.list({
+      namespace,
+      limit: options.limit || deletePageSize,
+      continueToken,
+      resourceVersion: continueToken === '' ? options.resourceVersion : '',
+      resourceVersionMatch: continueToken === '' ? options.resourceVersionMatch : '',
+      matches: selection(options, scope),
+      signal: context.signal
+    })
+    resourceVersion = page.resourceVersion
+    await inParallel(page.items, deleteWorkers, async item => {
+      try {
+        await scope.store.delete(item.name, { version: scope.version, namespace: item.namespace, deletion, dryRun, warn: t => { context.warnings.add(t) }, signal: context.signal })
+      } catch (error) {
+        if (!(error instanceof StatusError && error.reason === 'NotFound')) throw error
+      }
+    })
+    listed.push(...page.items)
+    continueToken = page.continueToken
+  } while (continueToken !== '' && options.limit === 0)
+  const meta = { resourceVersion, continueToken, remainingItemCount: undefined }
+  await respond(context, { status: 200, ...presentList(listed, meta, presentation(context, scope, format), scope.resource.names.listKind) })
+}
+
+/** Runs a task for every item, a bounded number at once; after a failure no further item is begun, and the first failure is thrown. */
+async function inParallel<T> (items: readonly T[], workers: number, task: (item: T) => Promise<void>): Promise<void> {
+  let next = 0
+  let failed = false
+  await Promise.all(Array.from({ length: Math.min(workers, items.length) }, async () => {
+    while (next < items.length && !failed) {
+      try {
+        await task(items[next++]!)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+  }))
+}

@@ -1,0 +1,47 @@
+import type { KubeObject, OwnerReference } from '../../registry/meta/object-meta.js'
+import { equalJson } from '../../registry/codec/json-equal.js'
+import type { JsonValue } from '../../registry/codec/value.js'
+import { newBadRequest } from '../../registry/meta/status-error.js'
+import { timestamp, type WriteOptions } from '../../registry/generic/store/context.js'
+import type { RequestContext } from '../request-context.js'
+import { managerName, type WritingOptions } from './options.js'
+import { target, type RequestScope } from './scope.js'
+
+/** What create, update and patch have in common. */
+
+/** Write handlers stop at this age whatever the request's own deadline (upstream's requestTimeoutUpperBound). */
+export const writeDeadlineMs = 34_000
+
+export function writeOptions (context: RequestContext, scope: RequestScope, options: WritingOptions): WriteOptions {
+  return { version: scope.version, namespace: target(context).namespace, dryRun: options.dryRun, warn: t => { context.warnings.add(t) }, signal: context.signal }
+}
+
+/** The manager and the time under which a write's fields are owned. */
+export const writer = (context: RequestContext, scope: RequestScope, options: WritingOptions): { manager: string; now: string } =>
+  ({ manager: managerName(options.fieldManager, context.header('user-agent')), now: timestamp(scope.store.now()) })
+
+/** The body must be about the object of the URL. @throws StatusError 400 */
+export function checkName (object: KubeObject, context: RequestContext): void {
+  const { name, namespace } = target(context)
+  const { metadata } = object
+  if (!metadata.name) throw newBadRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
+  if (metadata.name !== name) throw newBadRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
+  if (namespace !== '' && metadata.namespace && metadata.namespace !== namespace) {
+    throw newBadRequest(`the namespace of the object (${metadata.namespace}) does not match the namespace on the request (${namespace})`)
+  }
+}
+
+/** Drops owner references that say the same twice, with a warning naming the uids. */
+export function dedupOwnerReferences (object: KubeObject, warn: (text: string) => void): void {
+  const references = object.metadata.ownerReferences
+  if (references === undefined || references.length < 2) return
+  const kept: OwnerReference[] = []
+  const repeated: string[] = []
+  for (const r of references) {
+    if (kept.some(k => equalJson(k as unknown as JsonValue, r as unknown as JsonValue))) repeated.push(r.uid)
+    else kept.push(r)
+  }
+  if (repeated.length === 0) return
+  object.metadata.ownerReferences = kept
+  warn(`.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${repeated.join(', ')}`)
+}

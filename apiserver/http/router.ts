@@ -1,0 +1,119 @@
+import type { Resource, ResourceVersion } from '../../registry/generic/resource.js'
+import type { Store } from '../../registry/generic/store/store.js'
+import { fromStorageVersion, toStorageVersion } from '../../registry/generic/conversion.js'
+import { cloneJson } from '../../registry/codec/json-clone.js'
+import { asJson, type KubeObject } from '../../registry/meta/object-meta.js'
+import { newMethodNotAllowed } from '../../registry/meta/status-error.js'
+import { ConversionError } from '../apply/errors.js'
+import { FieldManager } from '../apply/field-manager.js'
+import { FieldSet } from '../apply/field-set.js'
+import { fieldPath } from '../apply/path-element.js'
+import type { Authorizer } from '../authorization/interfaces.js'
+import type { Discovery } from '../discovery/discovery.js'
+import type { DocumentRequest, DocumentResponse } from '../discovery/document.js'
+import { attributesOf, authorize } from '../filters/authorization.js'
+import { Endpoints, PageNotFound } from '../handlers/dispatch.js'
+import type { RequestLimits, RequestScope } from '../handlers/scope.js'
+import { handleWatch } from '../handlers/watch.js'
+import type { HealthChecks } from '../health/health-checks.js'
+import type { Metrics } from '../metrics/metrics.js'
+import type { RequestContext } from '../request-context.js'
+import { respond } from '../responses/respond.js'
+import type { WatchSink } from '../responses/watch-sink.js'
+
+export interface RouterOptions {
+  readonly resources: readonly Resource[]
+  readonly storeOf: ReadonlyMap<Resource, Store>
+  readonly authorizer: Authorizer
+  readonly discovery: Discovery
+  readonly openapi: readonly { handle: (request: DocumentRequest) => DocumentResponse | undefined }[]
+  readonly health: HealthChecks
+  readonly metrics: Metrics
+  readonly limits: RequestLimits
+}
+
+/** Finds who answers a request that has passed the filters: a resource's verb handler, or one of the server's own documents. */
+export class Router {
+  readonly #options: RouterOptions
+  readonly #endpoints: Endpoints
+
+  constructor (options: RouterOptions) {
+    this.#options = options
+    this.#endpoints = new Endpoints(options.resources, (resource, version, subresource) => this.#scope(resource, version, subresource))
+  }
+
+  async handle (context: RequestContext, open?: (context: RequestContext) => WatchSink): Promise<void> {
+    const { info } = context
+    if (info.kind === 'path') return this.#document(context)
+    const { handler, scope } = this.#endpoints.find(context.req.method ?? 'GET', info)
+    const { deprecationWarning } = scope.version
+    if (deprecationWarning !== undefined) {
+      context.warnings.add(deprecationWarning)
+      this.#options.metrics.deprecatedApis.set({ group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, removed_release: '' }, 1)
+    }
+    if (handler !== handleWatch) return handler(context, scope)
+    const ended = this.#options.metrics.longRunning(context)
+    try {
+      await handleWatch(context, scope, open)
+    } finally {
+      ended()
+    }
+  }
+
+  async #document (context: RequestContext): Promise<void> {
+    const { path, query } = context
+    const health = await this.#options.health.handle(path, query)
+    if (health !== undefined) return respond(context, health)
+    if (path === '/metrics') {
+      const { registry } = this.#options.metrics
+      return respond(context, { status: 200, contentType: registry.contentType, body: Buffer.from(await registry.metrics()) })
+    }
+    const request: DocumentRequest = { path, query, headers: context.req.headers }
+    for (const source of [this.#options.discovery, ...this.#options.openapi]) {
+      const found = source.handle(request)
+      if (found === undefined) continue
+      if (context.req.method !== 'GET' && context.req.method !== 'HEAD') throw newMethodNotAllowed()
+      return respond(context, { status: found.status, body: found.body, headers: found.headers, compressible: false })
+    }
+    throw new PageNotFound()
+  }
+
+  #scope (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): RequestScope {
+    const { authorizer, limits, storeOf } = this.#options
+    return {
+      resource, version, subresource, limits,
+      store: storeOf.get(resource)!,
+      fieldManager: fieldManagerFor(resource, version, subresource),
+      authorizeCreate: async context => {
+        const attributes = attributesOf(context)
+        await authorize(context, authorizer, { ...attributes, verb: 'create' })
+      }
+    }
+  }
+}
+
+/** What writes through an endpoint cannot change is not owned by them: main ignores status, status ignores the rest. */
+function fieldManagerFor (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): FieldManager {
+  const resetFields = new Map<string, FieldSet>()
+  for (const v of resource.versions) {
+    if (v.subresources.status === undefined || subresource === 'scale') continue
+    resetFields.set(v.apiVersion, subresource === 'status' ? FieldSet.of(fieldPath('metadata'), fieldPath('spec')) : FieldSet.of(fieldPath('status')))
+  }
+  return new FieldManager({
+    group: resource.group,
+    kind: resource.names.kind,
+    apiVersion: version.apiVersion,
+    versions: resource.versions.map(v => ({ apiVersion: v.apiVersion, schema: v.schema })),
+    convert: (object, apiVersion) => convert(resource, object, apiVersion),
+    subresource,
+    resetFields
+  })
+}
+
+/** An object in another version of its kind, through the storage version. @throws ConversionError */
+function convert (resource: Resource, object: KubeObject, apiVersion: string): KubeObject {
+  const [from, to] = [object.apiVersion, apiVersion].map(a => resource.versions.find(v => v.apiVersion === a))
+  if (from === undefined || to === undefined) throw new ConversionError(`request to convert CR to an invalid group/version: ${apiVersion}`)
+  const copy = cloneJson(asJson(object)) as unknown as KubeObject
+  return from === to ? copy : fromStorageVersion(to, toStorageVersion(resource, from, copy))
+}

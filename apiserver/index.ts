@@ -1,0 +1,8 @@
+export { createServer, ApiServer, type ServerDependencies } from './server.js'
+export { defineResource, InvalidDefinitionError } from '../registry/generic/define-resource.js'
+export type * from '../registry/generic/resource-definition.js'
+export type { Resource, ResourceVersion } from '../registry/generic/resource.js'
+export type { StructuralSchema } from '../registry/schema/structural-schema.js'
+export type { KubeObject, ObjectMeta } from '../registry/meta/object-meta.js'
+export * as field from '../registry/meta/field-error.js'
+export type { FieldError } from '../registry/meta/field-error.js'

@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+import { pino } from 'pino'
+import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
+import { ensurePki } from '../certs/pki-directory.js'
+import { readApiserverCommand } from './options/apiserver-options.js'
+
+const usage = `annex serves Kubernetes APIs of your own, with storage of their own.
+
+Usage: annex <command> [flags]
+
+Commands:
+  apiserver   the API server; standalone without a cluster
+  certs       make or inspect the certificates of a data directory: annex certs [make|inspect] [--data-dir=.annex]
+  version     print the version
+
+annex <command> --help tells more.
+`
+
+/** The one place that ends the process. Exit codes: 0 done, 1 failed, 2 the command line is wrong. */
+async function main (args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args
+  switch (command) {
+    case 'apiserver': return apiserver(rest)
+    case 'certs': return certs(rest)
+    case 'version': case '--version': process.stdout.write(`annex ${(await import('./server.js')).version}\n`); return 0
+    case undefined: case 'help': case '--help': case '-h': process.stdout.write(usage); return command === undefined ? 2 : 0
+    default: process.stderr.write(`annex: unknown command ${JSON.stringify(command)}\n\n${usage}`); return 2
+  }
+}
+
+async function apiserver (args: readonly string[]): Promise<number> {
+  const parsed = await readApiserverCommand(args, { columns: process.stdout.columns })
+  if (parsed.kind === 'help') { process.stdout.write(parsed.text); return 0 }
+  if (parsed.kind === 'errors') {
+    process.stderr.write(parsed.errors.map(e => `annex apiserver: ${e}\n`).join('') + 'See annex apiserver --help.\n')
+    return 2
+  }
+  const { config } = parsed
+  const log = pino({ level: config.verbosity >= 4 ? 'debug' : config.verbosity >= 2 ? 'info' : 'warn' }, pino.destination({ fd: 2, sync: false }))
+  const { ApiServer } = await import('./server.js')
+  let server
+  try {
+    server = await ApiServer.start(config, { log })
+    await server.ready(AbortSignal.timeout(10_000)).catch(() => { log.warn('the store is not available yet; requests are answered with 503 until it is') })
+  } catch (error) {
+    process.stderr.write(`annex apiserver: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  }
+  const tried = config.crdFiles.length > 0 ? 'api-resources' : 'apply -f hack/examples/ && kubectl get databases,webapps,custommetrics'
+  process.stdout.write(`annex apiserver is listening on ${server.url}\n` +
+    `The admin kubeconfig is ${config.kubeconfigFile}; try:\n` +
+    `  export KUBECONFIG=${config.kubeconfigFile}\n  kubectl ${tried}\n`)
+  await new Promise<void>(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      let seen = false
+      process.on(signal, () => {
+        if (seen) process.exit(1) // a second signal does not wait
+        seen = true
+        resolve()
+      })
+    }
+  })
+  await server.close()
+  return 0
+}
+
+async function certs (args: readonly string[]): Promise<number> {
+  const directory = `${args.find(a => a.startsWith('--data-dir='))?.slice('--data-dir='.length) ?? '.annex'}/pki`
+  const unknown = args.filter(a => !a.startsWith('--data-dir=') && a !== 'make' && a !== 'inspect')
+  if (unknown.length > 0) { process.stderr.write(`annex certs: unknown argument ${unknown.join(' ')}; use annex certs [make|inspect] [--data-dir=DIR]\n`); return 2 }
+  try {
+    if (args.includes('make')) for (const change of (await ensurePki({ directory, sans: [] })).changes) process.stdout.write(`${change}\n`)
+    process.stdout.write(formatCertificates(await inspectDirectory(directory)))
+    return 0
+  } catch (error) {
+    process.stderr.write(`annex certs: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

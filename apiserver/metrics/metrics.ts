@@ -1,0 +1,85 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Store } from '../../registry/generic/store/store.js'
+import type { RequestContext } from '../request-context.js'
+
+const durationBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+const requestLabels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const
+const storageBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+
+/** The metrics of `/metrics`, with the names and labels of kube-apiserver (contract §10), for the same dashboards. One registry a server. */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #requests = new Counter({ name: 'apiserver_request_total', help: 'Requests by verb, resource and HTTP code.', labelNames: [...requestLabels, 'dry_run', 'code'], registers: [this.registry] })
+  readonly #durations = new Histogram({ name: 'apiserver_request_duration_seconds', help: 'Time to answer, without watches.', labelNames: [...requestLabels, 'dry_run'], buckets: durationBuckets, registers: [this.registry] })
+  readonly #sli = new Histogram({ name: 'apiserver_request_sli_duration_seconds', help: 'Time to answer, without watches and without time spent in webhooks.', labelNames: requestLabels, buckets: durationBuckets, registers: [this.registry] })
+  readonly #sizes = new Histogram({ name: 'apiserver_response_sizes', help: 'Bytes of answers.', labelNames: requestLabels, buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9], registers: [this.registry] })
+  readonly #longRunning = new Gauge({ name: 'apiserver_longrunning_requests', help: 'Watches under way.', labelNames: requestLabels, registers: [this.registry] })
+  readonly authenticationAttempts = new Counter({ name: 'authentication_attempts', help: 'Authentication attempts by result.', labelNames: ['result'], registers: [this.registry] })
+  readonly authenticatedUsers = new Counter({ name: 'authenticated_user_requests', help: 'Requests by kind of user.', labelNames: ['username'], registers: [this.registry] })
+  readonly authorizationAttempts = new Counter({ name: 'authorization_attempts_total', help: 'Authorization attempts by result.', labelNames: ['result'], registers: [this.registry] })
+  readonly tlsHandshakeErrors = new Counter({ name: 'apiserver_tls_handshake_errors_total', help: 'TLS handshakes that failed.', registers: [this.registry] })
+  readonly auditEvents = new Counter({ name: 'apiserver_audit_event_total', help: 'Audit events written.', registers: [this.registry] })
+  readonly auditLevels = new Counter({ name: 'apiserver_audit_level_total', help: 'Requests by audit level.', labelNames: ['level'], registers: [this.registry] })
+  readonly deprecatedApis = new Gauge({ name: 'apiserver_requested_deprecated_apis', help: 'Deprecated APIs that were requested.', labelNames: ['group', 'version', 'resource', 'subresource', 'removed_release'], registers: [this.registry] })
+  readonly storageRequests = new Histogram({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
+  readonly storageErrors = new Counter({ name: 'etcd_request_errors_total', help: 'Storage operations that failed.', labelNames: ['operation', 'code'], registers: [this.registry] })
+
+  constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined }) {
+    collectDefaultMetrics({ register: this.registry })
+    const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[], read: (set: (labels: Record<T, string>, value: number) => void) => void): void => {
+      void new Gauge({ name, help, labelNames, registers: [this.registry], collect () { this.reset(); read((labels, value) => { this.set(labels, value) }) } })
+    }
+    new Gauge({ name: 'kubernetes_build_info', help: 'Version of the server.', labelNames: ['git_version'], registers: [this.registry] }).set({ git_version: options.version }, 1)
+    gauge('apiserver_current_inflight_requests', 'Requests under way.', ['request_kind'], set => {
+      const { readOnly, mutating } = options.inFlight()
+      set({ request_kind: 'readOnly' }, readOnly)
+      set({ request_kind: 'mutating' }, mutating)
+    })
+    gauge('annex_serving_certificate_expiration_seconds', 'When the serving certificate expires, in seconds since the epoch.', [], set => {
+      const at = options.certificateExpiry()
+      if (at !== undefined) set({}, at.getTime() / 1000)
+    })
+    const perStore = (name: string, help: string, value: (s: ReturnType<Store['cacher']['stats']>) => number): void => {
+      gauge(name, help, ['group', 'resource'], set => { for (const s of options.stores()) set({ group: s.resource.group, resource: s.resource.names.plural }, value(s.cacher.stats())) })
+    }
+    gauge('apiserver_storage_objects', 'Objects stored.', ['resource'], set => {
+      for (const s of options.stores()) set({ resource: `${s.resource.names.plural}.${s.resource.group}` }, s.cacher.stats().items)
+    })
+    perStore('apiserver_resource_objects', 'Objects stored.', s => s.items)
+    perStore('apiserver_watch_cache_resource_version', 'Revision that the watch cache has reached.', s => Number(s.revision ?? 0n))
+    perStore('apiserver_watch_cache_events_received_total', 'Changes received from the store.', s => s.eventsReceived)
+    perStore('apiserver_watch_cache_events_dispatched_total', 'Events handed to watchers.', s => s.eventsDispatched)
+    perStore('apiserver_watch_cache_initializations_total', 'Times the watch cache was filled.', s => s.initializations)
+    perStore('apiserver_registered_watchers', 'Watches under way.', s => s.watchers)
+    perStore('apiserver_terminated_watchers_total', 'Watches ended because their client was too slow.', s => s.watchersEndedSlow)
+  }
+
+  /** Called when a watch begins; the answer ends it. */
+  longRunning (context: RequestContext): () => void {
+    const labels = labelsOf(context)
+    this.#longRunning.inc(labels)
+    return () => { this.#longRunning.dec(labels) }
+  }
+
+  /** Called when an answer is out. */
+  finished (context: RequestContext): void {
+    const labels = labelsOf(context)
+    const dryRun = context.query.has('dryRun') ? 'All' : ''
+    this.#requests.inc({ ...labels, dry_run: dryRun, code: String(context.statusCode) })
+    if (labels.verb === 'WATCH') return
+    const seconds = (performance.now() - context.receivedAt) / 1000
+    this.#durations.observe({ ...labels, dry_run: dryRun }, seconds)
+    this.#sli.observe(labels, seconds)
+    this.#sizes.observe(labels, context.responseBytes)
+  }
+}
+
+type Labels = Record<typeof requestLabels[number], string>
+const verbs: Readonly<Record<string, string>> = { get: 'GET', list: 'LIST', watch: 'WATCH', create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE', deletecollection: 'DELETE', post: 'POST', put: 'PUT', head: 'GET' }
+
+function labelsOf ({ info, req }: RequestContext): Labels {
+  if (info.kind === 'path') return { verb: verbs[info.verb] ?? 'other', group: '', version: '', resource: '', subresource: info.path.startsWith('/metrics') ? '/metrics' : '', scope: '', component: 'apiserver' }
+  const apply = info.verb === 'patch' && String(req.headers['content-type'] ?? '').startsWith('application/apply-patch')
+  const scope = info.name !== '' || info.verb === 'create' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
+  return { verb: apply ? 'APPLY' : verbs[info.verb] ?? 'other', group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, scope, component: 'apiserver' }
+}

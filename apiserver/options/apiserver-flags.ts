@@ -1,0 +1,59 @@
+import { flagSection } from './flag-types.js'
+import type { OptionsOf } from './flags.js'
+
+const minutes = 60_000
+const serving = flagSection('Secure serving')
+const storage = flagSection('Storage')
+const apis = flagSection('API')
+const authentication = flagSection('Authentication')
+const authorization = flagSection('Authorization')
+const audit = flagSection('Auditing')
+const generic = flagSection('Generic')
+const logs = flagSection('Logs')
+
+/** The flags of `annex apiserver`: the one source for parsing, `--help` and the README. Names and meanings are k8s.io/apiserver's wherever it has the flag. */
+export const apiserverFlags = {
+  securePort: serving.int('secure-port', { default: 8443, help: 'The port on which to serve HTTPS with authentication and authorization. 0 takes a free port, which is logged.' }),
+  bindAddress: serving.string('bind-address', { default: '127.0.0.1', typeName: 'ip', help: 'The IP address on which to listen for the --secure-port port. 0.0.0.0 or :: is every interface.' }),
+  dataDir: serving.string('data-dir', { default: '.annex', help: 'Directory for everything a standalone server keeps: the store, the certificates (pki) and the admin kubeconfig.' }),
+  tlsCertFile: serving.string('tls-cert-file', { default: '', help: 'File containing the x509 certificate for HTTPS, intermediate certificates after it. If absent, a certificate of an own authority is made and kept in <data-dir>/pki. Followed when it changes.' }),
+  tlsPrivateKeyFile: serving.string('tls-private-key-file', { default: '', help: 'File containing the private key matching --tls-cert-file.' }),
+  tlsSan: serving.strings('tls-san', { default: [], help: 'Further DNS names and IP addresses of the certificate that is made, beside localhost, the loopback addresses and the host name. May be repeated.' }),
+  http2: serving.bool('http2', { default: true, help: 'Serve HTTP/2 beside HTTP/1.1. Turn it off where clients of one connection must not affect each other.' }),
+
+  etcdServers: storage.strings('etcd-servers', { default: [], help: 'List of etcd servers to connect with (scheme://ip:port), comma separated. If absent, the embedded store in <data-dir>/store is used.' }),
+  etcdCafile: storage.string('etcd-cafile', { default: '', help: 'SSL Certificate Authority file used to secure etcd communication.' }),
+  etcdCertfile: storage.string('etcd-certfile', { default: '', help: 'SSL certification file used to secure etcd communication.' }),
+  etcdKeyfile: storage.string('etcd-keyfile', { default: '', help: 'SSL key file used to secure etcd communication.' }),
+  etcdPrefix: storage.string('etcd-prefix', { default: '/registry', help: 'The prefix to prepend to all resource paths in etcd.' }),
+  etcdCompactionInterval: storage.duration('etcd-compaction-interval', { default: 5 * minutes, help: 'The interval of compaction requests, also of the embedded store. If 0, the compaction request from apiserver is disabled.' }),
+
+  crdFile: apis.stringArray('crd-file', { default: [], help: 'CustomResourceDefinition manifest, or a directory of them, whose kinds are served beside the built-in ones. May be repeated.' }),
+  metricTtl: apis.duration('metric-ttl', { default: 5 * minutes, help: 'How long a CustomMetric sample without spec.ttlSeconds is served by the metrics APIs, counted from its timestamp.' }),
+
+  clientCaFile: authentication.string('client-ca-file', { default: '', help: 'If set, any request presenting a client certificate signed by one of the authorities in the client-ca-file is authenticated with an identity corresponding to the CommonName of the client certificate. A standalone server accepts those of its own authority as well.' }),
+  anonymousAuth: authentication.bool('anonymous-auth', { default: true, help: 'Enables anonymous requests to the secure port. Requests that are not rejected by another authentication method are treated as anonymous requests, with the user name system:anonymous and the group system:unauthenticated.' }),
+  kubeconfig: authentication.string('kubeconfig', { default: '', help: 'kubeconfig file of the cluster that this server joins. Without it, and without the two below, the server is standalone.' }),
+  authenticationKubeconfig: authentication.string('authentication-kubeconfig', { default: '', help: 'kubeconfig file pointing at the core kubernetes server with enough rights to create tokenreviews.authentication.k8s.io.' }),
+
+  authorizationKubeconfig: authorization.string('authorization-kubeconfig', { default: '', help: 'kubeconfig file pointing at the core kubernetes server with enough rights to create subjectaccessreviews.authorization.k8s.io.' }),
+  authorizationPolicyFile: authorization.string('authorization-policy-file', { default: '', help: 'File of Role, ClusterRole, RoleBinding and ClusterRoleBinding manifests (rbac.authorization.k8s.io/v1) that say what users of a standalone server may do. Followed when it changes. Members of system:masters may do everything.' }),
+
+  auditLogPath: audit.string('audit-log-path', { default: '', help: "If set, all requests coming to the apiserver will be logged to this file. '-' means standard out." }),
+  auditPolicyFile: audit.string('audit-policy-file', { default: '', help: 'Path to the file that defines the audit policy configuration (audit.k8s.io/v1 Policy). If absent, the metadata of every request is logged.' }),
+  auditLogMaxsize: audit.int('audit-log-maxsize', { default: 100, help: 'The maximum size in megabytes of the audit log file before it gets rotated. Setting to 0 disables rotation (not recommended).' }),
+  auditLogMaxbackup: audit.int('audit-log-maxbackup', { default: 100, help: "The maximum number of old audit log files to retain. Setting a value of 0 will mean there's no restriction on the number of files." }),
+  auditLogMaxage: audit.int('audit-log-maxage', { default: 366, help: 'The maximum number of days to retain old audit log files based on the timestamp encoded in their filename. Setting a value of 0 means old audit log files are not removed based on age.' }),
+
+  maxRequestsInflight: generic.int('max-requests-inflight', { default: 400, help: 'The maximum number of non-mutating requests in flight at a given time; more are answered with 429. A zero value disables the limit completely. Watches do not count once they have begun.' }),
+  maxMutatingRequestsInflight: generic.int('max-mutating-requests-inflight', { default: 200, help: 'The maximum number of mutating requests in flight at a given time; more are answered with 429. A zero value disables the limit completely.' }),
+  requestTimeout: generic.duration('request-timeout', { default: minutes, help: 'How long a request may take before it is answered with a timeout. Watches end by --min-request-timeout.' }),
+  minRequestTimeout: generic.int('min-request-timeout', { default: 1800, help: 'The minimum number of seconds that a watch without a timeout of its own stays open; the actual time is random between this and its double, to spread out load.' }),
+  shutdownDelayDuration: generic.duration('shutdown-delay-duration', { default: 0, help: 'Time to delay the termination. During that time the server keeps serving requests normally. The endpoints /healthz and /livez will return success, but /readyz immediately returns failure.' }),
+  shutdownTimeout: generic.duration('shutdown-timeout', { default: minutes, help: 'How long requests under way may take to finish when the server terminates, counted from the end of --shutdown-delay-duration.' }),
+
+  verbosity: logs.int('v', { default: 0, shorthand: 'v', typeName: 'Level', help: 'number for the log level verbosity' })
+} as const
+
+/** What a person typed for `annex apiserver`, with the defaults for the rest. */
+export type ApiserverOptions = OptionsOf<typeof apiserverFlags>

@@ -1,0 +1,57 @@
+import { promisify } from 'node:util'
+import { constants, gzip as gzipCallback } from 'node:zlib'
+import type { RequestContext } from '../request-context.js'
+
+const gzip = promisify(gzipCallback)
+const gzipThreshold = 128 * 1024
+
+/** A whole answer: a body in one or more pieces that are sent as they are. */
+export interface Answer {
+  readonly status: number
+  readonly contentType?: string | undefined
+  readonly body?: Buffer | readonly Buffer[] | undefined
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Whether a large body may be gzipped for a client that accepts it (default true). */
+  readonly compressible?: boolean
+}
+
+/** The headers that every answer has, streams too. */
+export function commonHeaders (context: RequestContext): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = { 'audit-id': context.auditId, 'cache-control': 'no-cache, private' }
+  if (!context.warnings.empty) headers['warning'] = context.warnings.headers()
+  return headers
+}
+
+/**
+ * Sends an answer. The only writer of bodies beside the watch stream. Does nothing when the client is gone or was answered already.
+ */
+export async function respond (context: RequestContext, answer: Answer): Promise<void> {
+  const { res } = context
+  if (res.headersSent || res.destroyed) return
+  if (context.audit?.wantsResponseObject === true && answer.contentType === 'application/json' && answer.body !== undefined) {
+    context.audit.setResponseBytes(Array.isArray(answer.body) ? Buffer.concat(answer.body as readonly Buffer[]) : answer.body as Buffer)
+  }
+  const headers: Record<string, string | string[] | number> = commonHeaders(context)
+  for (const [k, v] of Object.entries(answer.headers ?? {})) headers[k] = typeof v === 'string' ? v : [...v]
+  if (answer.contentType !== undefined) headers['content-type'] = answer.contentType
+  let pieces: readonly Buffer[] = answer.body === undefined ? [] : Array.isArray(answer.body) ? answer.body as readonly Buffer[] : [answer.body as Buffer]
+  let length = 0
+  for (const p of pieces) length += p.length
+  if (length > gzipThreshold && answer.compressible !== false && acceptsGzip(context.header('accept-encoding'))) {
+    pieces = [await gzip(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length), { level: constants.Z_BEST_SPEED })]
+    length = pieces[0]!.length
+    headers['content-encoding'] = 'gzip'
+    headers['vary'] = headers['vary'] === undefined ? 'Accept-Encoding' : `${String(headers['vary'])}, Accept-Encoding`
+    if (res.headersSent || res.destroyed) return
+  }
+  if (answer.status !== 304) headers['content-length'] = length
+  context.statusCode = answer.status
+  context.responseBytes = length
+  res.writeHead(answer.status, headers as Record<string, string>)
+  if (length === 0 || context.req.method === 'HEAD') res.end()
+  else if (pieces.length === 1) res.end(pieces[0]!)
+  else res.end(Buffer.concat(pieces, length))
+}
+
+const acceptsGzip = (header: string | undefined): boolean =>
+  header !== undefined && header.split(',').some(e => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(e))

@@ -1,0 +1,76 @@
+import { printJson } from '../../registry/codec/json-print.js'
+import { asJson } from '../../registry/meta/object-meta.js'
+import type { ResourceVersion } from '../../registry/generic/resource.js'
+import type { ServedObject } from '../../registry/generic/served-object.js'
+import { newNotAcceptable } from '../../registry/meta/status-error.js'
+import type { OutputFormat, OutputView } from '../negotiation/accept.js'
+import { encodeBytes } from './write-object.js'
+import type { Answer } from './respond.js'
+import { tableBytes, type TableOptions } from './table.js'
+
+/** How objects of one request are shown: version, encoding, view and Table options. */
+export interface Presentation {
+  readonly version: ResourceVersion
+  readonly format: OutputFormat
+  readonly table: TableOptions | undefined
+  readonly now: Date
+}
+
+export interface ListMeta { readonly resourceVersion: string; readonly continueToken: string; readonly remainingItemCount: number | undefined }
+
+/** One object, whole or as the asked view. @throws StatusError 406 when the view is for lists */
+export function presentObject (object: ServedObject, p: Presentation): Pick<Answer, 'contentType' | 'body'> {
+  const view = p.format.view
+  switch (view?.kind) {
+    case undefined: return encodeBytes([object.bytes(p.version)], p.format)
+    case 'PartialObjectMetadata': return encodeBytes([metadataBytes(object, view)], p.format)
+    case 'Table': return encodeBytes(tableBytes([object], { resourceVersion: object.revision === 0n ? '' : object.revision.toString(), continueToken: '', remainingItemCount: undefined }, p), p.format)
+    default: throw newNotAcceptable('you requested PartialObjectMetadataList, but the requested object is not a list (*unstructured.Unstructured)')
+  }
+}
+
+/** A list, whole or as the asked view: bytes of the objects put together. @throws StatusError 406 when the view is for one object */
+export function presentList (objects: readonly ServedObject[], meta: ListMeta, p: Presentation, listKind: string): Pick<Answer, 'contentType' | 'body'> {
+  const view = p.format.view
+  switch (view?.kind) {
+    case undefined: return encodeBytes(listBytes(objects.map(o => o.bytes(p.version)), `"apiVersion":${JSON.stringify(p.version.apiVersion)},`, `,"kind":${JSON.stringify(listKind)},"metadata":${customListMeta(meta)}}`), p.format)
+    case 'PartialObjectMetadataList': return encodeBytes(listBytes(objects.map(o => metadataBytes(o, view)), `"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},`, '}'), p.format)
+    case 'Table': return encodeBytes(tableBytes(objects, meta, p), p.format)
+    default: throw newNotAcceptable('you requested PartialObjectMetadata, but the requested object is a list (*unstructured.UnstructuredList)')
+  }
+}
+
+/** The JSON of an object's metadata alone, made once per object. */
+export function metadataBytes (object: ServedObject, view: OutputView): Buffer {
+  return object.view(`metadata:${view.version}`, () => {
+    const { metadata } = object.storageObject()
+    return Buffer.from(`{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${view.version}","metadata":${printJson(asJson(metadata as never))}}`)
+  })
+}
+
+const comma = Buffer.from(',')
+
+function listBytes (items: readonly Buffer[], head: string, tail: string): Buffer[] {
+  const pieces: Buffer[] = [Buffer.from(`{${head}"items":[`)]
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0) pieces.push(comma)
+    pieces.push(items[i]!)
+  }
+  pieces.push(Buffer.from(`]${tail}`))
+  return pieces
+}
+
+/** A custom resource's list always names its continue token, empty or not. */
+function customListMeta (meta: ListMeta): string {
+  const remaining = meta.remainingItemCount === undefined ? '' : `"remainingItemCount":${meta.remainingItemCount},`
+  return `{"continue":${JSON.stringify(meta.continueToken)},${remaining}"resourceVersion":"${meta.resourceVersion}"}`
+}
+
+/** `metav1.ListMeta`: absent members are left out. */
+export function typedListMeta (meta: ListMeta): string {
+  return JSON.stringify({
+    ...(meta.resourceVersion && { resourceVersion: meta.resourceVersion }),
+    ...(meta.continueToken && { continue: meta.continueToken }),
+    ...(meta.remainingItemCount !== undefined && { remainingItemCount: meta.remainingItemCount })
+  })
+}

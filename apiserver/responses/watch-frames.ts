@@ -1,0 +1,51 @@
+import type { CacheWatchEvent } from '../../storage/cacher/interfaces.js'
+import type { ServedObject } from '../../registry/generic/served-object.js'
+import type { Status } from '../../registry/meta/status-error.js'
+import { metadataBytes, type Presentation } from './views.js'
+import { columnDefinitions, tableBookmark, tableBytes } from './table.js'
+
+const start = { ADDED: Buffer.from('{"type":"ADDED","object":'), MODIFIED: Buffer.from('{"type":"MODIFIED","object":'), DELETED: Buffer.from('{"type":"DELETED","object":') }
+const end = Buffer.from('}\n')
+
+/**
+ * Turns the events of one watch into the bytes of its stream: one JSON event a line. The object's bytes are those that every other
+ * reader gets; only the frame around them is this watch's own. A Table names its columns in the first event only.
+ */
+export class WatchFrames {
+  readonly #presentation: Presentation
+  readonly #kind: string
+  #first = true
+
+  constructor (presentation: Presentation, kind: string) {
+    this.#presentation = presentation
+    this.#kind = kind
+  }
+
+  /** Adds the pieces of one event. */
+  push (event: CacheWatchEvent<ServedObject>, pieces: Buffer[]): void {
+    if (event.type === 'BOOKMARK') pieces.push(this.#bookmark(event.revision.toString(), event.initialEventsEnd))
+    else pieces.push(start[event.type], ...this.#object(event.item.value), end)
+    this.#first = false
+  }
+
+  #object (object: ServedObject): Buffer[] {
+    const { version, format: { view } } = this.#presentation
+    if (view === undefined) return [object.bytes(version)]
+    if (view.kind !== 'Table') return [metadataBytes(object, { kind: 'PartialObjectMetadata', version: view.version })]
+    const meta = { resourceVersion: object.revision.toString(), continueToken: '', remainingItemCount: undefined }
+    return tableBytes([object], meta, this.#presentation, { headers: this.#first })
+  }
+
+  #bookmark (resourceVersion: string, initialEventsEnd: boolean): Buffer {
+    const { version, format: { view } } = this.#presentation
+    const metadata = { resourceVersion, ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }) }
+    const partial = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${view?.version ?? 'v1'}`, metadata }
+    const object = view === undefined
+      ? { apiVersion: version.apiVersion, kind: this.#kind, metadata }
+      : view.kind === 'Table' ? tableBookmark(version, view.version, resourceVersion, partial, this.#first ? columnDefinitions(version) : null) : partial
+    return Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`)
+  }
+}
+
+/** The event with which a stream that has begun reports a failure. */
+export const errorFrame = (status: Status): Buffer => Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`)

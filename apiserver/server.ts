@@ -1,0 +1,282 @@
+import { readFileSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
+import type { X509Certificate } from 'node:crypto'
+import { X509Certificate as Certificate } from 'node:crypto'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { pino, type Logger } from 'pino'
+import { writeKubeconfig } from '../certs/kubeconfig.js'
+import { parseCertificates } from '../certs/key-pair.js'
+import { ensurePki, type Pki } from '../certs/pki-directory.js'
+import { CertificateReloader } from '../certs/reloader.js'
+import { loadCrdFiles } from '../registry/crd/load.js'
+import { builtInResources } from '../registry/groups.js'
+import type { Resource } from '../registry/generic/resource.js'
+import { Store } from '../registry/generic/store/store.js'
+import type { Storage } from '../storage/interfaces.js'
+import { AnonymousAuthenticator } from './authentication/anonymous.js'
+import { AuthenticatorChain } from './authentication/chain.js'
+import { ClientCertificateAuthenticator } from './authentication/client-certificate.js'
+import { PeerCertificates } from './authentication/peer-certificates.js'
+import { AlwaysAllowPathsAuthorizer } from './authorization/always-allow-paths.js'
+import { AuthorizerChain } from './authorization/chain.js'
+import { PolicyFileAuthorizer } from './authorization/policy-file.js'
+import { PrivilegedGroupAuthorizer } from './authorization/privileged-groups.js'
+import { openAuditor } from './audit/open.js'
+import type { Auditor } from './audit/auditor.js'
+import { Discovery } from './discovery/discovery.js'
+import { serverVersion } from './discovery/server-version.js'
+import { InFlightFilter } from './filters/in-flight.js'
+import { HealthChecks, type HealthCheck } from './health/health-checks.js'
+import { Listener, type TlsMaterial } from './http/listener.js'
+import { Pipeline } from './http/pipeline.js'
+import { Router } from './http/router.js'
+import { Metrics } from './metrics/metrics.js'
+import { OpenAPIV2 } from './openapi/openapi-v2.js'
+import { OpenAPIV3 } from './openapi/openapi-v3.js'
+import { complete, type ApiserverConfig } from './options/apiserver-options.js'
+import { apiserverFlags, type ApiserverOptions } from './options/apiserver-flags.js'
+import { parseFlags } from './options/flags.js'
+import { openStorage } from './storage.js'
+import type { RawRequest } from './request-context.js'
+
+export const version = packageVersion()
+
+export interface ServerDependencies {
+  /** Default: the resources of product.md. Those of CRD files come on top. */
+  readonly resources?: readonly Resource[]
+  readonly log?: Logger
+  /** Instead of the store that the config names; closed with the server. */
+  readonly storage?: Storage
+}
+
+/** A running API server. Everything it is made of is built in `start`, in that order, and closed in reverse. */
+export class ApiServer {
+  readonly config: ApiserverConfig
+  readonly #listener: Listener
+  readonly #pipeline: Pipeline
+  readonly #closers: (() => Promise<void> | void)[]
+  readonly #shutdown: { begun: boolean }
+  readonly port: number
+  readonly stores: readonly Store[]
+
+  private constructor (parts: { config: ApiserverConfig; listener: Listener; pipeline: Pipeline; closers: (() => Promise<void> | void)[]; port: number; stores: readonly Store[]; shutdown: { begun: boolean } }) {
+    this.config = parts.config
+    this.#listener = parts.listener
+    this.#pipeline = parts.pipeline
+    this.#closers = parts.closers
+    this.port = parts.port
+    this.stores = parts.stores
+    this.#shutdown = parts.shutdown
+  }
+
+  get url (): string {
+    const { bindAddress } = this.config.serving
+    const host = bindAddress === '0.0.0.0' ? '127.0.0.1' : bindAddress === '::' ? '[::1]' : bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress
+    return `https://${host}:${this.port}`
+  }
+
+  /**
+   * Builds and starts a server. It listens at once; `/readyz` tells when its caches are filled.
+   * @throws CertificateError, StorageError, CrdFileError, ConfigFileError with messages for a person
+   */
+  static async start (config: ApiserverConfig, dependencies: ServerDependencies = {}): Promise<ApiServer> {
+    const log = dependencies.log ?? pino({ level: 'warn' }, pino.destination(2))
+    const closers: (() => Promise<void> | void)[] = []
+    try {
+      return await build(config, dependencies, log, closers, parts => new ApiServer(parts))
+    } catch (error) {
+      for (const close of closers.reverse()) await close()
+      throw error
+    }
+  }
+
+  /** Resolves when every resource can be read. */
+  async ready (signal?: AbortSignal): Promise<void> {
+    await Promise.all(this.stores.map(s => s.cacher.whenReady(signal)))
+  }
+
+  /**
+   * Ends the server gracefully: readyz fails at once, then after the delay no new watch is taken, the present ones end spread over a
+   * second, requests under way are finished, and connections are told to go elsewhere. Idempotent.
+   */
+  async close (): Promise<void> {
+    if (this.#shutdown.begun) return
+    this.#shutdown.begun = true
+    const { delayMs, timeoutMs } = this.config.shutdown
+    if (delayMs > 0) await new Promise(resolve => setTimeout(resolve, delayMs))
+    this.#listener.goAway()
+    this.#pipeline.drain(Math.min(1000, timeoutMs))
+    await this.#pipeline.idle(timeoutMs)
+    await this.#listener.close(Math.min(1000, timeoutMs))
+    for (const close of this.#closers.reverse()) await close()
+  }
+}
+
+type Parts = { config: ApiserverConfig; listener: Listener; pipeline: Pipeline; closers: (() => Promise<void> | void)[]; port: number; stores: readonly Store[]; shutdown: { begun: boolean } }
+
+async function build (config: ApiserverConfig, dependencies: ServerDependencies, log: Logger, closers: (() => Promise<void> | void)[], make: (parts: Parts) => ApiServer): Promise<ApiServer> {
+  const resources = [...dependencies.resources ?? builtInResources, ...unlessBuiltIn(loadCrdFiles(config.crdFiles), dependencies.resources ?? builtInResources, log)]
+  const shutdown = { begun: false }
+
+  let listener: Listener | undefined
+  const certificates = await serveCertificates(config, log, closers, tls => { listener?.reload(tls) })
+
+  const storage = dependencies.storage ?? await openStorage(config.storage)
+  closers.push(() => storage.close())
+  const prefix = config.storage.type === 'etcd' ? config.storage.prefix.replace(/\/$/, '') : '/registry'
+  const stores = resources.map(resource => new Store({
+    resource, storage, prefix,
+    onCorrupt: (value, error) => { log.error({ key: value.key, err: error }, 'a stored object cannot be read and is not served') }
+  }))
+  const storeOf = new Map(stores.map(s => [s.resource, s]))
+  closers.push(async () => { await Promise.all(stores.map(s => s.stop())) })
+
+  const policy = await PolicyFileAuthorizer.open({ file: config.authorization.policyFile, onError: error => { log.error({ err: error }, 'the changed authorization policy is not used') } })
+  closers.push(() => policy.close())
+  const authorizer = new AuthorizerChain([new PrivilegedGroupAuthorizer(), new AlwaysAllowPathsAuthorizer(), policy])
+  const authenticator = new AuthenticatorChain({
+    authenticators: [new ClientCertificateAuthenticator({ authorities: certificates.clientAuthorities })],
+    ...(config.authentication.anonymous && { anonymous: new AnonymousAuthenticator() })
+  })
+
+  const inFlight = new InFlightFilter({ readOnly: config.limits.maxRequestsInflight, mutating: config.limits.maxMutatingRequestsInflight })
+  const metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry })
+  const auditor: Auditor | undefined = config.audit && await openAuditor(config.audit, { metrics, log })
+  if (auditor !== undefined) closers.push(() => auditor.close())
+
+  const health = new HealthChecks(healthChecks(storage, stores, shutdown), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
+  const info = { title: 'Annex', version: serverVersion(version).gitVersion }
+  const router = new Router({
+    resources, storeOf, authorizer, health, metrics,
+    discovery: new Discovery({ resources, version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] }),
+    openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
+    limits: { bodyBytes: 3 * 1024 * 1024, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
+  })
+  const pipeline = new Pipeline({
+    authenticator, authorizer, auditor, inFlight, metrics, log,
+    peerCertificates: new PeerCertificates(),
+    requestTimeoutMs: config.limits.requestTimeoutMs,
+    handle: (context, open) => router.handle(context, open)
+  })
+
+  const webSockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, handleProtocols: protocols => [...protocols].find(p => !p.startsWith('base64url.bearer.')) ?? false })
+  const accept = (req: RawRequest, socket: Duplex, head: Buffer): Promise<WebSocket> =>
+    new Promise(resolve => { webSockets.handleUpgrade(req as never, socket, head, resolve) })
+  listener = new Listener({
+    bindAddress: config.serving.bindAddress,
+    port: config.serving.securePort,
+    http2: config.serving.http2,
+    tls: certificates.tls(),
+    onRequest: (req, res) => { void pipeline.serve(req, res) },
+    onUpgrade: (req, socket, head) => { void pipeline.serveUpgrade(req, socket, head, accept) },
+    onTlsError: () => { metrics.tlsHandshakeErrors.inc() }
+  })
+  const port = await listener.listen({ bindAddress: config.serving.bindAddress, port: config.serving.securePort })
+  const server = make({ config, listener, pipeline, closers, port, stores, shutdown })
+  await certificates.writeKubeconfig(server.url)
+  return server
+}
+
+/** A CRD file may repeat a kind that is built in; the built-in one knows more, so it is served. */
+function unlessBuiltIn (fromFiles: readonly Resource[], builtIn: readonly Resource[], log: Logger): Resource[] {
+  const known = new Set(builtIn.map(r => `${r.names.plural}.${r.group}`))
+  return fromFiles.filter(r => {
+    const name = `${r.names.plural}.${r.group}`
+    if (!known.has(name)) return true
+    log.warn({ resource: name }, 'a CRD file defines a resource that is built in; the built-in one is served')
+    return false
+  })
+}
+
+function healthChecks (storage: Storage, stores: readonly Store[], shutdown: { readonly begun: boolean }): { livez: HealthCheck[]; readyz: HealthCheck[] } {
+  const ping: HealthCheck = { name: 'ping', check: () => {} }
+  const store: HealthCheck = { name: 'etcd', check: signal => storage.health({ signal }) }
+  const caches: HealthCheck = {
+    name: 'informer-sync',
+    check: () => {
+      const missing = stores.filter(s => !s.cacher.ready()).map(s => `${s.resource.names.plural}.${s.resource.group}`)
+      if (missing.length > 0) throw new Error(`not filled yet: ${missing.join(', ')}`)
+    }
+  }
+  const shuttingDown: HealthCheck = { name: 'shutdown', check: () => { if (shutdown.begun) throw new Error('the server is shutting down') } }
+  // Being alive does not need the store: restarting this process would not bring it back.
+  return { livez: [ping], readyz: [ping, store, { ...store, name: 'etcd-readiness' }, caches, shuttingDown] }
+}
+
+interface ServedCertificates {
+  readonly tls: () => TlsMaterial
+  readonly clientAuthorities: () => readonly X509Certificate[] | undefined
+  readonly expiry: () => Date | undefined
+  readonly writeKubeconfig: (url: string) => Promise<void>
+}
+
+/** The serving pair and the client CA: given files or our own, followed for changes, our own renewed in time. */
+async function serveCertificates (config: ApiserverConfig, log: Logger, closers: (() => Promise<void> | void)[], onChange: (tls: TlsMaterial) => void): Promise<ServedCertificates> {
+  const { tls, sans } = config.serving
+  let pki: Pki | undefined
+  if (tls === undefined || config.authentication.clientCaFile === undefined) pki = await renewPki()
+  const pair = tls ?? pki!.serving
+  const caFiles = [config.authentication.clientCaFile, pki?.ca.certificateFile].filter(f => f !== undefined)
+  let authorities: readonly X509Certificate[] = []
+  let material: TlsMaterial
+
+  const use = (c: { certificatePem: string | undefined; privateKeyPem: string | undefined; certificateAuthorityPem: string | undefined }): void => {
+    authorities = parseCertificates(c.certificateAuthorityPem!, caFiles.join(', '))
+    material = { certificatePem: c.certificatePem!, privateKeyPem: c.privateKeyPem!, clientAuthorities: [c.certificateAuthorityPem!] }
+  }
+  const reloader = new CertificateReloader({
+    pair,
+    certificateAuthorityFiles: caFiles,
+    onReload: c => {
+      use(c)
+      onChange(material)
+      log.info({ certificate: pair.certificateFile }, 'certificates reloaded')
+    },
+    onError: error => { log.error({ err: error }, 'changed certificates are not used') }
+  })
+  use(await reloader.start())
+  closers.push(() => reloader.close())
+
+  async function renewPki (): Promise<Pki> {
+    const made = await ensurePki({ directory: config.pkiDir, sans })
+    for (const change of made.changes) log.info({ change }, 'certificate files changed')
+    return made
+  }
+  if (pki !== undefined) {
+    const timer = setInterval(() => { renewPki().catch((error: unknown) => { log.error({ err: error }, 'certificates could not be renewed') }) }, 3_600_000)
+    timer.unref()
+    closers.push(() => { clearInterval(timer) })
+  }
+  return {
+    tls: () => material,
+    clientAuthorities: () => authorities,
+    expiry: () => new Date(new Certificate(material.certificatePem).validTo),
+    writeKubeconfig: async url => {
+      if (pki === undefined) return
+      // Clients trust our own authority, or the file that the serving certificate came from when the user brought one.
+      const trusted = tls === undefined ? pki.ca.certificatePem : readFileSync(tls.certificateFile, 'utf8')
+      await writeKubeconfig({ path: config.kubeconfigFile, server: url, certificateAuthorityPem: trusted, client: pki.admin })
+    }
+  }
+}
+
+/**
+ * Starts a standalone server of one's own resources: what outsiders build with (`import { createServer, defineResource } from 'annex'`).
+ * Options are those of the command line; absent ones have its defaults.
+ * @throws Error listing every option that is wrong
+ */
+export async function createServer (options: Partial<ApiserverOptions> & ServerDependencies): Promise<ApiServer> {
+  const { resources, log, storage, ...flags } = options
+  const { config, errors } = await complete({ ...parseFlags(apiserverFlags, [], 'createServer').options, ...flags })
+  if (errors.length > 0) throw new Error(`the server cannot start:\n${errors.map(e => `  ${e}`).join('\n')}`)
+  return ApiServer.start(config, { ...(resources && { resources }), ...(log && { log }), ...(storage && { storage }) })
+}
+
+function packageVersion (): string {
+  for (const up of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
+    } catch {} // the compiled files are one folder deeper than the sources
+  }
+  return '0.0.0'
+}

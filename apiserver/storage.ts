@@ -1,0 +1,17 @@
+import { EmbeddedStorage } from '../storage/embedded/storage.js'
+import type { Storage } from '../storage/interfaces.js'
+import type { ApiserverConfig } from './options/apiserver-options.js'
+
+/** Opens the store that the config names. etcd need not be there yet; the embedded store must open. @throws StorageError */
+export async function openStorage (config: ApiserverConfig['storage']): Promise<Storage> {
+  if (config.type === 'embedded') return EmbeddedStorage.open({ directory: config.directory, compactionIntervalMs: config.compactionIntervalMs })
+  const { Etcd3Storage } = await import('../storage/etcd3/storage.js')
+  return Etcd3Storage.open({
+    endpoints: config.servers,
+    prefix: config.prefix,
+    caFile: config.caFile,
+    certFile: config.client?.certificateFile,
+    keyFile: config.client?.keyFile,
+    compactionIntervalMs: config.compactionIntervalMs
+  })
+}

@@ -1,0 +1,3 @@
+import { webapps } from './webapps/resource.js'
+
+export const resources = [webapps]

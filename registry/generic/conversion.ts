@@ -1,0 +1,25 @@
+import { asJson, type KubeObject } from '../meta/object-meta.js'
+import type { Resource, ResourceVersion } from './resource.js'
+
+/**
+ * An object of a served version as the storage version has it. Without a conversion of its own a version differs in `apiVersion` only
+ * and what the storage schema does not know is pruned, as conversion strategy `None` does. Takes the object over.
+ * @param live the stored object that a write replaces, in the storage version
+ */
+export function toStorageVersion (resource: Resource, from: ResourceVersion, object: KubeObject, live?: KubeObject): KubeObject {
+  if (from.storage) return object
+  const out = from.conversion ? from.conversion.toStorage(object, live) : object
+  out.apiVersion = resource.storageVersion.apiVersion
+  if (!from.conversion) resource.storageVersion.compiled.prune(asJson(out))
+  return out
+}
+
+/** A stored object as a served version shows it: converted, pruned and defaulted by that version's schema. Takes the object over. */
+export function fromStorageVersion (to: ResourceVersion, object: KubeObject): KubeObject {
+  if (to.storage) return object
+  const out = to.conversion ? to.conversion.fromStorage(object) : object
+  out.apiVersion = to.apiVersion
+  to.compiled.prune(asJson(out))
+  to.compiled.applyDefaults(asJson(out))
+  return out
+}

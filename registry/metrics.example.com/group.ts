@@ -1,0 +1,3 @@
+import { custommetrics } from './custommetrics/resource.js'
+
+export const resources = [custommetrics]

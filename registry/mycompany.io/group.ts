@@ -1,0 +1,3 @@
+import { databases } from './databases/resource.js'
+
+export const resources = [databases]

@@ -1,0 +1,161 @@
+import { StorageError } from '../errors.js'
+import type { Revision } from '../interfaces.js'
+import { asError } from './errors.js'
+import type { CommitQueue } from './commit-queue.js'
+import type { Tables } from './tables.js'
+
+/** So many lines of the log are forgotten in one transaction: a few milliseconds, which is what a write may have to wait. */
+const linesPerBatch = 250
+
+export interface CompactionStats {
+  compactions: number
+  failedCompactions: number
+  lastCompactionMs: number
+}
+
+/**
+ * Forgets history. First the revision is recorded, durably: from then on nobody can read below it. What that makes superfluous is then
+ * removed along the log, in small transactions that take turns with writes; after a crash the next start goes on where the log begins.
+ */
+export class Compactor {
+  readonly stats: CompactionStats = { compactions: 0, failedCompactions: 0, lastCompactionMs: 0 }
+  readonly #tables: Tables
+  readonly #commits: CommitQueue
+  readonly #clock: () => number
+  readonly #historyMs: number
+  readonly #timer: NodeJS.Timeout | undefined
+  #revision: Revision
+  /** Reads under way at past revisions, and how many: what they need stays until they are done. */
+  readonly #pins = new Map<Revision, number>()
+  #unpinned: (() => void) | undefined
+  #working: Promise<void> | undefined
+  #closed = false
+
+  constructor ({ tables, commits, clock, historyMs, intervalMs }: { tables: Tables, commits: CommitQueue, clock: () => number, historyMs: number, intervalMs: number }) {
+    this.#tables = tables
+    this.#commits = commits
+    this.#clock = clock
+    this.#historyMs = historyMs
+    this.#revision = tables.compactRevision()
+    if ((tables.oldestLogRevision() ?? this.#revision) < this.#revision) this.#inBackground(this.#work())
+    if (intervalMs > 0) {
+      this.#timer = setInterval(() => { this.#inBackground(this.compactHistory()) }, intervalMs)
+      this.#timer.unref()
+    }
+  }
+
+  /** History before this revision is gone; 1 if nothing was ever compacted. */
+  get revision (): Revision {
+    return this.#revision
+  }
+
+  /** Resolves when history before the revision is gone and its room is free for new data. @throws FutureRevision, NoSpace, Unavailable, Closed */
+  async compact (revision: Revision): Promise<void> {
+    if (revision > this.#commits.revision) {
+      throw new StorageError('FutureRevision', `cannot compact at revision ${revision}: the store is at ${this.#commits.revision}`, { revision: this.#commits.revision })
+    }
+    if (revision > this.#revision) {
+      await this.#commits.maintain(() => { this.#tables.writeCompactRevision(revision) })
+      if (revision > this.#revision) this.#revision = revision
+    }
+    await this.#work()
+  }
+
+  /** Compacts to the newest revision that is older than the history to keep. */
+  async compactHistory (): Promise<void> {
+    const revision = this.#revisionAt(this.#clock() - this.#historyMs)
+    if (revision !== undefined && revision > this.#revision) await this.compact(revision)
+  }
+
+  /** Keeps what a read at the revision needs until the returned function is called. */
+  pin (revision: Revision): () => void {
+    this.#pins.set(revision, (this.#pins.get(revision) ?? 0) + 1)
+    return () => {
+      const count = this.#pins.get(revision) ?? 0
+      if (count > 1) this.#pins.set(revision, count - 1)
+      else this.#pins.delete(revision)
+      this.#unpinned?.()
+    }
+  }
+
+  /** Begins no more work, and waits for the batch under way; the next start finishes the rest. */
+  async close (): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    this.#unpinned?.()
+    await this.#working?.catch(() => { /* its caller has been told */ })
+  }
+
+  /** One pass at a time; a compaction that comes meanwhile gets the next one. */
+  async #work (): Promise<void> {
+    while (this.#working !== undefined) await this.#working.catch(() => { /* its caller is told */ })
+    const target = this.#revision
+    this.#working = this.#forget(target)
+    try {
+      await this.#working
+    } finally {
+      this.#working = undefined
+    }
+  }
+
+  async #forget (target: Revision): Promise<void> {
+    const start = performance.now()
+    for (let next = this.#tables.oldestLogRevision() ?? target; next <= target;) {
+      const limit = this.#limit(target)
+      if (limit < next) {
+        await new Promise<void>(resolve => { this.#unpinned = resolve })
+        this.#unpinned = undefined
+      }
+      if (this.#closed) return
+      if (limit < next) continue
+      let last = next
+      await this.#commits.maintain(() => {
+        const entries = this.#tables.readLog(next, this.#limit(target), linesPerBatch)
+        this.#tables.forget(entries, target)
+        last = entries.at(-1)?.revision ?? last
+        if (entries.length === 0) last = last - 1n
+      })
+      next = last + 1n
+    }
+    this.stats.compactions++
+    this.stats.lastCompactionMs = performance.now() - start
+  }
+
+  /** A line of the log may be worked on if no read is under way at an older revision. */
+  #limit (target: Revision): Revision {
+    let limit = target
+    for (const revision of this.#pins.keys()) if (revision < limit) limit = revision
+    return limit
+  }
+
+  /** The newest revision of the log written at or before a time. A clock that was set back makes this imprecise for a while, not wrong. */
+  #revisionAt (timeMs: number): Revision | undefined {
+    let low = this.#tables.oldestLogRevision()
+    let high = this.#commits.revision
+    let found: Revision | undefined
+    while (low !== undefined && low <= high) {
+      const middle: Revision = (low + high) / 2n
+      const entry = this.#tables.logEntry(middle)
+      if (entry !== undefined && entry.timeMs <= timeMs) {
+        found = middle
+        low = middle + 1n
+      } else {
+        high = middle - 1n
+      }
+    }
+    return found
+  }
+
+  /** A failure shows in the statistics; the next tick of the timer tries again. */
+  #inBackground (work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!this.#closed) {
+        this.stats.failedCompactions++
+        this.lastError = asError(error)
+      }
+    })
+  }
+
+  /** Why the last compaction in the background failed. */
+  lastError: Error | undefined
+}

@@ -1,0 +1,43 @@
+import { constants } from 'node:os'
+import { StorageError } from '../errors.js'
+
+/** LMDB's own code for a full memory map. */
+const mapFull = -30792
+
+/** Errors of the system that say that there is no room, as numbers (from LMDB) and as names (from node:fs). */
+const noRoom = new Set<unknown>([mapFull, constants.errno.ENOSPC, constants.errno.EDQUOT, constants.errno.EFBIG, 'ENOSPC', 'EDQUOT', 'EFBIG'])
+
+/** Whether an error of LMDB or node:fs means that the disk, the quota or the permitted file size is used up. */
+export function isNoRoom (error: unknown): boolean {
+  return noRoom.has((error as { code?: unknown } | undefined)?.code)
+}
+
+/**
+ * The reason why a commit failed. LMDB rejects the write with an error that only points to `commitError`, a promise that rejects
+ * with the reason a moment later; if it never does (LMDB gives codes 1 and 2 another meaning), the first error has to do.
+ */
+export async function commitFailure (error: unknown): Promise<Error> {
+  const reason = (error as { commitError?: Promise<unknown> } | undefined)?.commitError
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await Promise.race([reason, new Promise(resolve => { timer = setTimeout(resolve, 1_000) })])
+  } catch (cause) {
+    return asError(cause)
+  } finally {
+    clearTimeout(timer)
+  }
+  return asError(error)
+}
+
+export function asError (error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+export function closedError (directory: string): StorageError {
+  return new StorageError('Closed', `the store in ${directory} is closed`)
+}
+
+/** Throws `Aborted` if the caller's signal has ended the wait. */
+export function throwIfAborted (signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new StorageError('Aborted', 'the read was aborted by its caller', { cause: signal.reason })
+}
