@@ -14,6 +14,7 @@ import type { Resource } from '../registry/generic/resource.js'
 import { Store } from '../registry/generic/store/store.js'
 import type { Storage } from '../storage/interfaces.js'
 import { AnonymousAuthenticator } from './authentication/anonymous.js'
+import { BearerTokenAuthenticator } from './authentication/bearer-token.js'
 import { AuthenticatorChain } from './authentication/chain.js'
 import { ClientCertificateAuthenticator } from './authentication/client-certificate.js'
 import { PeerCertificates } from './authentication/peer-certificates.js'
@@ -135,7 +136,7 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   closers.push(() => policy.close())
   const authorizer = new AuthorizerChain([new PrivilegedGroupAuthorizer(), new AlwaysAllowPathsAuthorizer(), policy])
   const authenticator = new AuthenticatorChain({
-    authenticators: [new ClientCertificateAuthenticator({ authorities: certificates.clientAuthorities })],
+    authenticators: [new ClientCertificateAuthenticator({ authorities: certificates.clientAuthorities }), new BearerTokenAuthenticator()],
     ...(config.authentication.anonymous && { anonymous: new AnonymousAuthenticator() })
   })
 

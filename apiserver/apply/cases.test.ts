@@ -10,7 +10,7 @@ import { ApplyError } from './errors.js'
 import { FieldManager } from './field-manager.js'
 import { FieldSet } from './field-set.js'
 import { fieldPath } from './path-element.js'
-import { ScaleFieldManager, replicasPath, toParent, toScale } from './scale.js'
+import { replicasPath, ScaleFieldManager, toParent, toScale } from './scale.js'
 
 // The expectations in testdata/cases.json are what a real kube-apiserver answered; hack/record-apply-cases.mjs writes them.
 
@@ -69,12 +69,13 @@ class SmallServer {
       if (step.put !== undefined) body.metadata = { ...live!.metadata, ...(body.metadata as JsonObject) } as unknown as JsonObject
       object = manager.update(step.create === undefined ? live : undefined, asObject(defaulted(schema, cloneJson(body))), decodeURIComponent(step.by), now)
     }
-    const { status: sentStatus, ...rest } = object
+    const sentStatus = object['status']
+    const rest: KubeObject = { ...object }
     const status = step.to === 'status' ? sentStatus : live?.['status']
-    const kept = step.to === 'status' ? { ...live!, status: undefined, metadata: withManagers(live!.metadata, object.metadata.managedFields) } : rest
-    const stored = { ...kept, metadata: { ...kept.metadata, uid: 'u', namespace: 'NS' } } as KubeObject
-    if (status === undefined) delete stored['status']
-    else stored['status'] = status
+    const kept = step.to === 'status' ? { ...live!, metadata: withManagers(live!.metadata, object.metadata.managedFields) } : rest
+    const stored: KubeObject & { status?: unknown } = { ...kept, metadata: { ...kept.metadata, uid: 'u', namespace: 'NS' } }
+    if (status === undefined) delete stored.status
+    else stored.status = status
     return asObject(asStored(asJson(stored)))
   }
 

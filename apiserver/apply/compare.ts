@@ -1,11 +1,10 @@
-import type { JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { equalJson } from '../../registry/codec/json-equal.js'
+import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, FieldSetBuilder } from './field-set.js'
 import { knownItemElement } from './list-items.js'
-import { fieldElement, type PathElement } from './path-element.js'
-import { typeOfKey, type FieldType, type ListType, type MapType } from './schema-type.js'
+import type { PathElement } from './path-element.js'
+import { elementOfKey, typeOfKey, type FieldType, type ListType, type MapType } from './schema-type.js'
 import { shapeOf } from './typed-value.js'
-import { equalJson } from '../../registry/codec/json-equal.js'
 
 /** How one value differs from another: added and removed things with all that is in them, and leaves with another value. */
 export interface Comparison {
@@ -80,9 +79,9 @@ class Walker {
     for (const key in left) {
       const mine = left[key]!
       const its = Object.hasOwn(right, key) ? right[key] : undefined
-      if (mine !== its) this.#below(fieldElement(key), typeOfKey(map, key)!, mine, its)
+      if (mine !== its) this.#below(elementOfKey(map, key), typeOfKey(map, key)!, mine, its)
     }
-    for (const key in right) if (!Object.hasOwn(left, key)) this.#below(fieldElement(key), typeOfKey(map, key)!, undefined, right[key])
+    for (const key in right) if (!Object.hasOwn(left, key)) this.#below(elementOfKey(map, key), typeOfKey(map, key)!, undefined, right[key])
     return false
   }
 

@@ -1,7 +1,6 @@
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject, setMember } from '../../registry/codec/value.js'
-import type { KubeObject, ManagedFieldsEntry } from '../../registry/meta/object-meta.js'
-import { asJson, asObject } from '../../registry/meta/object-meta.js'
+import { cloneJson } from '../../registry/codec/json-clone.js'
+import { isObject, setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
+import { asJson, asObject, type KubeObject, type ManagedFieldsEntry } from '../../registry/meta/object-meta.js'
 import { ApplyConflict } from './conflict.js'
 import { ApplyError, InvalidApply, ManagedFieldsError } from './errors.js'
 import { FieldSet } from './field-set.js'
@@ -10,8 +9,7 @@ import { kubectlManager, lastAppliedFields, syncLastApplied } from './last-appli
 import { capUpdateManagers, decodeManagedFields, encodeManagedFields, managerId, noManagers, type Managed, type ManagerId } from './managers.js'
 import { fieldPath } from './path-element.js'
 import { Updater } from './updater.js'
-import { cloneJson } from '../../registry/codec/json-clone.js'
-import { KindVersions, explain, type Convert, type TypedObject, type VersionSchema } from './versions.js'
+import { explain, KindVersions, type Convert, type TypedObject, type VersionSchema } from './versions.js'
 
 export interface FieldManagerOptions {
   readonly group: string
@@ -151,8 +149,9 @@ export class FieldManager {
     const own = fields.get(id)
     if (own !== undefined) {
       const set = own.set.difference(this.#neverOwned)
+      const before = managed.fields.get(id)?.set
       if (set.isEmpty) fields.delete(id)
-      else if (set !== own.set) fields.set(id, { ...own, set })
+      else fields.set(id, { ...own, set: before?.equals(set) ? before : set }) // the known one is printed already
     }
     const times = new Map(managed.times)
     if (object !== undefined) times.set(id, now)

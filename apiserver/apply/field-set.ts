@@ -1,5 +1,4 @@
-import type { Path, PathElement } from './path-element.js'
-import { compareElements } from './path-element.js'
+import { compareElements, type Path, type PathElement } from './path-element.js'
 
 /** An element of a set: whether the field itself belongs to the set, and which fields below it do. At least one of both. */
 export interface FieldNode {

@@ -1,5 +1,4 @@
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, type FieldNode } from './field-set.js'
 import { parseElement } from './path-element.js'
 
@@ -13,14 +12,15 @@ export function parseFieldsV1 (json: JsonValue): FieldSet { return read(json, { 
 
 /** Writes a set as FieldsV1. */
 export function printFieldsV1 (set: FieldSet): JsonObject {
-  const out: JsonObject = {}
+  return write(set, {})
+}
+
+/** What stands below a field without fields below it; one for all, so never to be changed. */
+const nothing: JsonObject = Object.freeze({}) as JsonObject
+
+function write (set: FieldSet, out: JsonObject): JsonObject {
   for (const { element, owned, children } of set.nodes) {
-    const below: JsonObject = {}
-    if (children !== undefined) {
-      if (owned) below['.'] = {}
-      Object.assign(below, printFieldsV1(children))
-    }
-    out[element] = below
+    out[element] = children === undefined ? nothing : write(children, owned ? { '.': nothing } : {})
   }
   return out
 }

@@ -1,6 +1,5 @@
-import type { JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
 import { compareUtf8 } from '../../registry/codec/json-print.js'
+import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { goQuote } from '../../registry/meta/go-format.js'
 
 /**

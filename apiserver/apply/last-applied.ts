@@ -1,6 +1,5 @@
 import { printJson } from '../../registry/codec/json-print.js'
-import type { JsonObject } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { isObject, type JsonObject } from '../../registry/codec/value.js'
 import { ApplyError } from './errors.js'
 import type { FieldSet } from './field-set.js'
 import { compareObjects, fieldsOfObject, type TypedObject } from './versions.js'

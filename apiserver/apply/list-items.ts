@@ -1,7 +1,7 @@
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { printJson } from '../../registry/codec/json-print.js'
+import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { goQuote } from '../../registry/meta/go-format.js'
-import { keyElement, valueElement, type PathElement } from './path-element.js'
+import { valueElement, type PathElement } from './path-element.js'
 import type { ListType } from './schema-type.js'
 
 /** An item of a set or map list that has no identity; says why. */
@@ -26,16 +26,17 @@ export function knownItemElement (list: ListType, item: JsonValue): PathElement 
 function keyedItem (list: ListType, item: JsonValue): PathElement | NoElement {
   if (item === null) return { problem: 'associative list with keys may not have a null element' }
   if (!isObject(item)) return { problem: 'associative list with keys may not have non-map elements' }
-  const keys: JsonObject = {}
+  let text = 'k:{'
   let found = false
-  for (const name of list.keys) {
-    const value = Object.hasOwn(item, name) ? item[name] : list.element.map?.declared(name)?.default
-    if (value === undefined || (value === null && !Object.hasOwn(item, name))) continue
-    keys[name] = value
+  for (const key of list.keyTexts) {
+    const own = Object.hasOwn(item, key.name)
+    const value = own ? item[key.name] : list.element.map?.declared(key.name)?.default
+    if (value === undefined || (value === null && !own)) continue
+    text += (found ? ',' : '') + key.text + printJson(value)
     found = true
   }
   return found
-    ? keyElement(keys)
+    ? text + '}'
     : { problem: `associative list with keys has an element that omits all key fields [${list.keys.map(goQuote).join(' ')}] (and doesn't have default values for any key fields)` }
 }
 

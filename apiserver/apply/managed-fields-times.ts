@@ -1,8 +1,6 @@
-import type { JsonObject } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
-import type { KubeObject, ManagedFieldsEntry } from '../../registry/meta/object-meta.js'
-import { asJson } from '../../registry/meta/object-meta.js'
 import { equalJson } from '../../registry/codec/json-equal.js'
+import { isObject, type JsonObject } from '../../registry/codec/value.js'
+import { asJson, type KubeObject, type ManagedFieldsEntry } from '../../registry/meta/object-meta.js'
 
 /** Whether two managedFields are equal, entry by entry, when times do not count. */
 export function equalIgnoringTimestamps (a: readonly ManagedFieldsEntry[], b: readonly ManagedFieldsEntry[]): boolean {

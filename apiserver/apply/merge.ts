@@ -1,11 +1,9 @@
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { equalJson } from '../../registry/codec/json-equal.js'
+import { isObject, setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { knownItemElement } from './list-items.js'
 import type { PathElement } from './path-element.js'
 import { typeOfKey, type FieldType, type ListType, type MapType } from './schema-type.js'
 import { shapeOf } from './typed-value.js'
-import { equalJson } from '../../registry/codec/json-equal.js'
-import { setMember } from '../../registry/codec/value.js'
 
 /**
  * The live value with a configuration laid over it: maps and map lists merge, sets unite, everything else is replaced. Both must fit the

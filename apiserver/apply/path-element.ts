@@ -1,6 +1,5 @@
 import { compareUtf8, printJson } from '../../registry/codec/json-print.js'
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { goQuote } from '../../registry/meta/go-format.js'
 import { goNumber } from './go-value-format.js'
 
@@ -27,16 +26,19 @@ export const keyElement = (keys: JsonObject): PathElement => 'k:' + printJson(ke
 /** A path of field names only. */
 export const fieldPath = (...names: string[]): Path => names.map(fieldElement)
 
+/** Elements that are surely canonical: one simple key, simple values. */
+const plainElement = /^(?:k:\{"[\w.-]+":(?:"[\w ./:@-]*"|0|-?[1-9]\d{0,14})\}$|v:(?:"[\w ./:@-]*"|0|-?[1-9]\d{0,14})$)/
+
 /**
  * Reads an element that a client may have written.
  * @returns its canonical spelling, or undefined for a kind of element that a later version may know (those are dropped)
  * @throws SyntaxError when it is none
  */
 export function parseElement (text: string): PathElement | undefined {
+  if (text.startsWith('f:') || plainElement.test(text)) return text
   if (text.length < 2) throw new SyntaxError('key must be 2 characters long:')
   if (text.charCodeAt(1) !== 0x3a) throw new SyntaxError(`missing colon: ${text}`)
   switch (text[0]) {
-    case 'f': return text
     case 'v': return valueElement(elementValue(text))
     case 'k': return keyElement(elementKeys(text))
     case 'i': {

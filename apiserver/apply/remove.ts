@@ -1,11 +1,8 @@
-import type { JsonObject, JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { isObject, setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, type FieldNode } from './field-set.js'
 import { knownItemElement } from './list-items.js'
-import { fieldElement } from './path-element.js'
-import { typeOfKey, type FieldType } from './schema-type.js'
+import { elementOfKey, typeOfKey, type FieldType } from './schema-type.js'
 import { shapeOf } from './typed-value.js'
-import { setMember } from '../../registry/codec/value.js'
 
 /**
  * A value without the fields of a set; what lies below a removed field goes with it. Something from which everything was removed this
@@ -22,7 +19,7 @@ export function removeFields (type: FieldType, value: JsonValue, fields: FieldSe
       const out: JsonObject = {}
       let left = 0
       for (const key in value) {
-        const node = fields.node(fieldElement(key))
+        const node = fields.node(elementOfKey(map, key))
         if (node?.owned === true) continue
         setMember(out, key, node?.children === undefined ? value[key]! : removeFields(typeOfKey(map, key)!, value[key]!, node.children))
         left++

@@ -1,5 +1,7 @@
+import { compareUtf8, printJson } from '../../registry/codec/json-print.js'
 import type { JsonValue } from '../../registry/codec/value.js'
 import type { StructuralSchema } from '../../registry/schema/structural-schema.js'
+import { fieldElement, type PathElement } from './path-element.js'
 
 export type ScalarKind = 'numeric' | 'string' | 'boolean' | 'untyped'
 
@@ -18,6 +20,8 @@ export interface ListType {
   readonly element: FieldType
   readonly associative: boolean
   readonly keys: readonly string[]
+  /** The same, sorted, with what precedes the value of each in the element of an item: `"port":`. */
+  readonly keyTexts: readonly { readonly name: string; readonly text: string }[]
 }
 
 /** A struct or a map, or both: declared fields, and a type for all other keys unless those are refused. */
@@ -32,11 +36,15 @@ export interface MapType {
 }
 
 export interface StructField {
+  /** Its element, made once. */
+  readonly element: PathElement
   readonly type: FieldType
   /** The schema's default: an absent key of a list's item counts as this. */
   readonly default: JsonValue | undefined
 }
 
+/** The element of a key. */
+export const elementOfKey = (map: MapType, name: string): PathElement => map.declared(name)?.element ?? fieldElement(name)
 /** The type of a key, or undefined when the schema does not allow it. */
 export const typeOfKey = (map: MapType, name: string): FieldType | undefined => map.declared(name)?.type ?? map.others
 
@@ -54,7 +62,7 @@ export class SchemaTypes {
   constructor () {
     // Everything inside is one value: lists of no declared item type.
     const untyped: { scalar: ScalarKind; list?: ListType; map?: MapType } = { scalar: 'untyped' }
-    untyped.list = { element: untyped, associative: false, keys: [] }
+    untyped.list = { element: untyped, associative: false, keys: [], keyTexts: [] }
     untyped.map = { atomic: true, deduced: false, declared: () => undefined, others: untyped }
     this.#untyped = untyped
     // Maps merge key by key, lists are atomic: places with no schema.
@@ -92,10 +100,12 @@ export class SchemaTypes {
     const { items } = schema
     const element = (): FieldType => items === undefined ? this.#untyped : this.#compile(items, preserve)
     const kind = schema['x-kubernetes-list-type']
+    const keys = kind === 'map' ? schema['x-kubernetes-list-map-keys'] ?? [] : []
     return {
       get element () { return element() },
       associative: kind === 'map' || kind === 'set',
-      keys: kind === 'map' ? schema['x-kubernetes-list-map-keys'] ?? [] : []
+      keys,
+      keyTexts: [...keys].sort(compareUtf8).map(name => ({ name, text: printJson(name) + ':' }))
     }
   }
 
@@ -106,10 +116,11 @@ export class SchemaTypes {
     const bare = Object.keys(properties).length === 0 && !embedded
     const fields = new Map<string, StructField | undefined>()
     const declare = (name: string): StructField | undefined => {
-      if (embedded && name === 'metadata') return { type: this.#metadata, default: undefined }
-      if (embedded && (name === 'apiVersion' || name === 'kind')) return { type: { scalar: 'string' }, default: undefined }
+      const element = fieldElement(name)
+      if (embedded && name === 'metadata') return { element, type: this.#metadata, default: undefined }
+      if (embedded && (name === 'apiVersion' || name === 'kind')) return { element, type: { scalar: 'string' }, default: undefined }
       const property = Object.hasOwn(properties, name) ? properties[name] : undefined
-      return property && { type: this.#compile(property, preserve), default: property.default }
+      return property && { element, type: this.#compile(property, preserve), default: property.default }
     }
     const others = typeof additional === 'object'
       ? this.#compile(additional, preserve)

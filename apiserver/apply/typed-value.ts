@@ -1,5 +1,4 @@
-import type { JsonValue } from '../../registry/codec/value.js'
-import { isObject } from '../../registry/codec/value.js'
+import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { TypedError, type TypeProblem } from './errors.js'
 import { FieldSet, type FieldNode } from './field-set.js'
 import { goType, wrapped, wrappedSyntax } from './go-value-format.js'
@@ -110,7 +109,7 @@ function collectMap (map: MapType, value: { [key: string]: JsonValue }): Fields 
     if (type === undefined) continue
     const fields = collect(type, child)
     const owned = fields?.leaf === true || declared === undefined || child === null || isEmptyMap(child)
-    if (owned || fields?.below !== undefined) nodes.push({ element: fieldElement(name), owned, children: fields?.below })
+    if (owned || fields?.below !== undefined) nodes.push({ element: declared?.element ?? fieldElement(name), owned, children: fields?.below })
   }
   return nodes.length === 0 ? undefined : { leaf: false, below: FieldSet.ofUnsorted(nodes) }
 }

@@ -1,13 +1,13 @@
+import { equalJson } from '../../registry/codec/json-equal.js'
+import { compareUtf8 } from '../../registry/codec/json-print.js'
 import type { JsonObject } from '../../registry/codec/value.js'
 import type { Comparison } from './compare.js'
 import { ApplyConflict, type Conflict } from './conflict.js'
 import { FieldSet } from './field-set.js'
-import { compareUtf8 } from '../../registry/codec/json-print.js'
 import type { ManagerId, VersionedSet } from './managers.js'
 import { mergeValues } from './merge.js'
 import { reconcileFields } from './reconcile.js'
 import { removeFields, withStructs } from './remove.js'
-import { equalJson } from '../../registry/codec/json-equal.js'
 import { compareObjects, explain, fieldsOfObject, type KindVersions, type TypedObject } from './versions.js'
 
 type Fields = Map<ManagerId, VersionedSet>

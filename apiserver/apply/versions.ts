@@ -1,6 +1,5 @@
 import type { JsonObject } from '../../registry/codec/value.js'
-import type { KubeObject } from '../../registry/meta/object-meta.js'
-import { asJson, asObject } from '../../registry/meta/object-meta.js'
+import { asJson, asObject, type KubeObject } from '../../registry/meta/object-meta.js'
 import type { StructuralSchema } from '../../registry/schema/structural-schema.js'
 import { compareValues, sameValues, type Comparison } from './compare.js'
 import { ConversionError, TypedError } from './errors.js'

@@ -21,6 +21,7 @@ export class RotatingLogFile {
   readonly #now: () => number
   #handle: FileHandle | undefined
   #size = 0
+  #lastBackup = 0
 
   constructor (options: LogFileOptions) {
     this.#options = options
@@ -73,10 +74,13 @@ export class RotatingLogFile {
   }
 
   async #backupName (): Promise<string> {
-    // Two rotations within a millisecond must not overwrite each other.
-    for (let time = this.#now(); ; time++) {
+    // Two rotations within a millisecond must not overwrite each other, nor a later one take the name of a file that has been removed:
+    // it would count as the oldest.
+    for (let time = Math.max(this.#now(), this.#lastBackup + 1); ; time++) {
       const name = path.join(path.dirname(this.#options.path), this.#prefix + backupTime(time) + path.extname(this.#options.path))
-      if (!await stat(name).then(() => true, () => false)) return name
+      if (await stat(name).then(() => true, () => false)) continue
+      this.#lastBackup = time
+      return name
     }
   }
 

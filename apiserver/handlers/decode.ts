@@ -4,6 +4,7 @@ import { printJson } from '../../registry/codec/json-print.js'
 import { interpretTypeMeta, typeMetaErrorPrefix, type TypeMeta } from '../../registry/codec/type-meta.js'
 import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { parseYaml } from '../../registry/codec/yaml.js'
+import { goType, goValue } from '../../registry/generic/type-validation.js'
 import type { Resource, ResourceVersion } from '../../registry/generic/resource.js'
 import { decodeObjectMeta } from '../../registry/meta/decode-meta.js'
 import { fieldErrorText } from '../../registry/meta/field-error.js'
@@ -88,6 +89,10 @@ function typeOf (value: JsonValue): TypeMeta {
 
 /** Metadata, pruning and defaults, in place; what is unknown is added to `strict`. */
 function coerce (value: JsonObject, type: TypeMeta, resource: Resource, strict: string[], tracked: boolean): void {
+  const { apiVersion } = value
+  if (apiVersion !== undefined && typeof apiVersion !== 'string') {
+    throw new DecodeError(`.apiVersion accessor error: ${goValue(apiVersion)} is of the type ${goType(apiVersion)}, expected string`, type)
+  }
   const unknown: string[] = []
   if (value['metadata'] !== undefined) {
     try {
@@ -116,7 +121,6 @@ function coerce (value: JsonObject, type: TypeMeta, resource: Resource, strict: 
       version.compiled.applyDefaults(value)
     }
   }
-  if (typeof value['apiVersion'] !== 'string') delete value['apiVersion']
   if (tracked) strict.push(...unknown.map(path => `unknown field "${path}"`))
 }
 

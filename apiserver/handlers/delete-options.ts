@@ -39,7 +39,7 @@ function fromBody (body: Buffer, encoding: 'json' | 'yaml'): DeletionOptions {
   const kind = value['kind'] ?? ''
   const apiVersion = value['apiVersion'] ?? ''
   if (kind !== '' && kind !== 'DeleteOptions') {
-    throw newBadRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion === '' ? 'meta.k8s.io/v1' : apiVersion)} in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:69"`)
+    throw newBadRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion === '' ? 'meta.k8s.io/v1' : apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
   }
   return decoded(value)
 }

@@ -47,9 +47,11 @@ export class Endpoints {
   /** Whether a path below `/apis` belongs to a group of this server. */
   servesGroup (group: string): boolean { return this.#groups.has(group) }
 
-  find (method: string, info: ResourceRequestInfo): Endpoint {
+  /** @param deprecated told of the version's warning as soon as the resource is known, for refused requests too */
+  find (method: string, info: ResourceRequestInfo, deprecated: (warning: string) => void): Endpoint {
     const main = this.#scopes.get(`${info.group}/${info.version}/${info.resource}`)
     if (main === undefined || info.parts.length > 3) throw new PageNotFound()
+    if (main.version.deprecationWarning !== undefined) deprecated(main.version.deprecationWarning)
     const { resource } = main
     if (!resource.namespaced && info.namespace !== '') throw new PageNotFound()
     const named = info.parts.length > 1

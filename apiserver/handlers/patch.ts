@@ -33,6 +33,7 @@ export async function handlePatch (context: RequestContext, scope: RequestScope)
     ...writeOptions(context, scope, options),
     subresource: scope.subresource === 'status' ? 'status' : '',
     allowCreate: type === 'apply' && scope.subresource === '',
+    storedAsIs: type === 'apply',
     transform,
     settle: settleManagedFields,
     validateCreate: () => scope.authorizeCreate(context)
@@ -107,7 +108,7 @@ function apply (scope: RequestScope, live: KubeObject | undefined, { body, optio
   try {
     object = scope.fieldManager.apply(live, config, by.manager, { force: options.force, now: by.now })
     // Defaults are nobody's: they are filled in after ownership has been settled.
-    if (object !== live) scope.version.compiled.applyDefaults(asJson(object))
+    if (object !== live) scope.version.compiled.setDefaults(asJson(object))
   } catch (error) {
     throw applyFailure(error)
   }
@@ -128,5 +129,18 @@ export function parseConfig (body: Buffer): { config: JsonObject; duplicates: re
     const type = Array.isArray(parsed.value) ? 'array' : typeof parsed.value === 'boolean' ? 'bool' : typeof parsed.value === 'bigint' ? 'number' : typeof parsed.value
     throw newBadRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`)
   }
-  return { config: parsed.value, duplicates: parsed.duplicates }
+  return { config: asDoubles(parsed.value) as JsonObject, duplicates: parsed.duplicates }
+}
+
+/** Upstream decodes a configuration with Go's plain decoder: integers go through a double, and what is left is an integer again. */
+function asDoubles (value: JsonValue): JsonValue {
+  if (typeof value === 'bigint') {
+    const rounded = BigInt(Number(value))
+    return rounded === BigInt.asIntN(64, rounded) ? rounded : Number(value)
+  }
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 2 ** 63 ? BigInt(value) : value
+  if (Array.isArray(value)) return value.map(asDoubles)
+  if (!isObject(value)) return value
+  for (const key of Object.keys(value)) value[key] = asDoubles(value[key]!)
+  return value
 }

@@ -136,7 +136,7 @@ interface Decoded { readonly object: KubeObject }
 /** Reads an `autoscaling/v1` Scale. @throws Error in the words of Go's decoder */
 function decodeScale (value: JsonValue): Decoded {
   if (!isObject(value)) throw new Error(`json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into Go value of type v1.Scale`)
-  if (value['kind'] !== 'Scale' || value['apiVersion'] !== 'autoscaling/v1') throw new Error(`no kind ${printJson(value['kind'] ?? '')} is registered for version ${printJson(value['apiVersion'] ?? '')} in scheme`)
+  if ((value['kind'] ?? 'Scale') !== 'Scale' || (value['apiVersion'] ?? 'autoscaling/v1') !== 'autoscaling/v1') throw new Error(`no kind ${printJson(value['kind'] ?? '')} is registered for version ${printJson(value['apiVersion'] ?? '')} in scheme`)
   const spec = struct(value, 'spec', 'v1.ScaleSpec')
   const status = struct(value, 'status', 'v1.ScaleStatus')
   const replicas = int32(spec['replicas'], 'ScaleSpec.spec.replicas')

@@ -92,7 +92,6 @@ function create (options: ListenerOptions): FastifyInstance {
   const https = { ...secureContext(options.tls), requestCert: true, rejectUnauthorized: false }
   const common = {
     logger: false as const,
-    disableRequestLogging: true,
     forceCloseConnections: 'idle' as const,
     keepAliveTimeout: 90_000,
     requestTimeout: 0,

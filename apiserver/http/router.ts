@@ -1,6 +1,6 @@
 import type { Resource, ResourceVersion } from '../../registry/generic/resource.js'
 import type { Store } from '../../registry/generic/store/store.js'
-import { fromStorageVersion, toStorageVersion } from '../../registry/generic/conversion.js'
+import { convertBetween } from '../../registry/generic/conversion.js'
 import { cloneJson } from '../../registry/codec/json-clone.js'
 import { asJson, type KubeObject } from '../../registry/meta/object-meta.js'
 import { newMethodNotAllowed } from '../../registry/meta/status-error.js'
@@ -45,12 +45,10 @@ export class Router {
   async handle (context: RequestContext, open?: (context: RequestContext) => WatchSink): Promise<void> {
     const { info } = context
     if (info.kind === 'path') return this.#document(context)
-    const { handler, scope } = this.#endpoints.find(context.req.method ?? 'GET', info)
-    const { deprecationWarning } = scope.version
-    if (deprecationWarning !== undefined) {
-      context.warnings.add(deprecationWarning)
+    const { handler, scope } = this.#endpoints.find(context.req.method ?? 'GET', info, warning => {
+      context.warnings.add(warning)
       this.#options.metrics.deprecatedApis.set({ group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, removed_release: '' }, 1)
-    }
+    })
     if (handler !== handleWatch) return handler(context, scope)
     const ended = this.#options.metrics.longRunning(context)
     try {
@@ -110,10 +108,10 @@ function fieldManagerFor (resource: Resource, version: ResourceVersion, subresou
   })
 }
 
-/** An object in another version of its kind, through the storage version. @throws ConversionError */
+/** A copy of an object in another version of its kind. @throws ConversionError */
 function convert (resource: Resource, object: KubeObject, apiVersion: string): KubeObject {
   const [from, to] = [object.apiVersion, apiVersion].map(a => resource.versions.find(v => v.apiVersion === a))
   if (from === undefined || to === undefined) throw new ConversionError(`request to convert CR to an invalid group/version: ${apiVersion}`)
   const copy = cloneJson(asJson(object)) as unknown as KubeObject
-  return from === to ? copy : fromStorageVersion(to, toStorageVersion(resource, from, copy))
+  return convertBetween(resource, from, to, copy)
 }

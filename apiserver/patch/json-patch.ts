@@ -1,4 +1,5 @@
 import { decodeUtf8 } from '../../registry/codec/go-utf8.js'
+import { cloneJson } from '../../registry/codec/json-clone.js'
 import { JsonSyntaxError, JsonTypeError, jsonTypeName } from '../../registry/codec/json-errors.js'
 import { maxNestingDepth, parseJson } from '../../registry/codec/json-parse.js'
 import { scanJson, StrictErrors } from '../../registry/codec/json-scan.js'
@@ -11,15 +12,18 @@ const maxOperations = 10000
 
 /**
  * Applies the body of an `application/json-patch+json` request (RFC 6902) as kube-apiserver does with gopkg.in/evanphx/json-patch.v4.
- * The target is not changed; the result may share parts with it, and is an array if the patch replaced the root by one. Throws PatchError.
+ * The result shares nothing with the target, so that it may be decoded in place; it is an array if the patch replaced the root by one.
+ * Throws PatchError.
  */
 export function applyJsonPatch (target: JsonObject, body: Buffer | string, options: PatchOptions): Patched {
   const { operations, strictErrors, duplicates } = decodeJsonPatch(body, options)
   const document = new PatchTarget(target)
   for (const operation of operations) document.apply(operation)
   const text = (): string => printDocument(document.root)
+  const { value, rangeError } = decodeDocument(document.root)
   return {
-    ...decodeDocument(document.root),
+    value: cloneJson(value),
+    rangeError,
     strictErrors: options.strict && duplicates ? [...strictErrors, ...parseJson(text()).duplicates] : strictErrors,
     text
   }

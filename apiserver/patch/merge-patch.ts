@@ -1,4 +1,5 @@
 import { decodeUtf8 } from '../../registry/codec/go-utf8.js'
+import { cloneJson } from '../../registry/codec/json-clone.js'
 import { JsonSyntaxError, JsonTypeError, jsonTypeName } from '../../registry/codec/json-errors.js'
 import { parseJson } from '../../registry/codec/json-parse.js'
 import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
@@ -6,8 +7,8 @@ import { open, openObject, printDocument, Raw, setNode, type Node, type NodeObje
 import { PatchError, type Patched, type PatchOptions } from './patch-error.js'
 
 /**
- * Applies the body of an `application/merge-patch+json` request (RFC 7386). The target is not changed; the result shares with it what is the
- * same. With fieldValidation Ignore an array replaces the target, so the result may be one. Throws PatchError of kind decode.
+ * Applies the body of an `application/merge-patch+json` request (RFC 7386). The result shares nothing with the target, so that it may be
+ * decoded in place. With fieldValidation Ignore an array replaces the target, so the result may be one. Throws PatchError of kind decode.
  */
 export function applyMergePatch (target: JsonObject, body: Buffer | string, options: PatchOptions): Patched {
   const { value: patch, duplicates, rangeError } = decode(body, options)
@@ -17,7 +18,7 @@ export function applyMergePatch (target: JsonObject, body: Buffer | string, opti
   }
   const text = (): string => printDocument(apply(target, new Raw((typeof body === 'string' ? body : decodeUtf8(body)).trim())))
   return {
-    value: apply(target, patch) as JsonValue,
+    value: cloneJson(apply(target, patch) as JsonValue),
     strictErrors: options.strict && duplicates.length > 0 ? [...duplicates, ...parseJson(text()).duplicates] : [],
     rangeError,
     text

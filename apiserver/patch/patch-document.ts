@@ -2,7 +2,7 @@ import { JsonTypeError } from '../../registry/codec/json-errors.js'
 import { maxNestingDepth } from '../../registry/codec/json-parse.js'
 import { printJson, sortedKeys } from '../../registry/codec/json-print.js'
 import { scanJson } from '../../registry/codec/json-scan.js'
-import { isObject, setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
+import { setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 
 /**
  * A value of a patch that nobody has looked into yet, as it was written. The patch library works on texts, which a client sees twice: its
@@ -20,6 +20,8 @@ export class Raw {
 export type Node = null | boolean | number | bigint | string | Raw | Node[] | NodeObject
 export interface NodeObject { [key: string]: Node }
 export type Container = Node[] | NodeObject
+
+const isNodeObject = (node: Exclude<Node, Raw | Node[]>): node is NodeObject => typeof node === 'object' && node !== null
 
 export const setNode = (object: NodeObject, key: string, value: Node): void => setMember(object as JsonObject, key, value as JsonValue)
 
@@ -95,8 +97,8 @@ export function decodeDocument (root: Node): DecodedDocument {
 export function printDocument (node: Node): string {
   if (node instanceof Raw) return compact(node.text)
   if (Array.isArray(node)) return `[${node.map(printDocument).join(',')}]`
-  if (!isObject(node)) return printJson(node)
-  return `{${sortedKeys(node).map(key => `${printJson(key)}:${printDocument((node as NodeObject)[key] as Node)}`).join(',')}}`
+  if (!isNodeObject(node)) return printJson(node)
+  return `{${sortedKeys(node).map(key => `${printJson(key)}:${printDocument(node[key] as Node)}`).join(',')}}`
 }
 
 /** What Go's json.Marshal does to a text that is JSON already. */

@@ -1,4 +1,5 @@
 import { printJson } from '../../registry/codec/json-print.js'
+import { ageColumn } from '../../registry/generic/define-resource.js'
 import type { ColumnDefinition } from '../../registry/generic/resource-definition.js'
 import type { ResourceVersion } from '../../registry/generic/resource.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
@@ -120,7 +121,7 @@ export function tableBookmark (version: ResourceVersion, tableVersion: string, r
 const scaleColumns: readonly ColumnDefinition[] = [
   { name: 'Desired', type: 'integer', description: 'Number of desired replicas', jsonPath: '.spec.replicas' },
   { name: 'Available', type: 'integer', description: 'Number of actual replicas', jsonPath: '.status.replicas' },
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
+  ageColumn
 ]
 
 /** A Scale as a Table of one row. */

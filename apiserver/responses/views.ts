@@ -34,7 +34,10 @@ export function presentList (objects: readonly ServedObject[], meta: ListMeta, p
   const view = p.format.view
   switch (view?.kind) {
     case undefined: return encodeBytes(listBytes(objects.map(o => o.bytes(p.version)), `"apiVersion":${JSON.stringify(p.version.apiVersion)},`, `,"kind":${JSON.stringify(listKind)},"metadata":${customListMeta(meta)}}`), p.format)
-    case 'PartialObjectMetadataList': return encodeBytes(listBytes(objects.map(o => metadataBytes(o, view)), `"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},`, '}'), p.format)
+    case 'PartialObjectMetadataList':
+      // Go's typed list has no items when it is empty, and writes that as null.
+      if (objects.length === 0) return encodeBytes([Buffer.from(`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},"items":null}`)], p.format)
+      return encodeBytes(listBytes(objects.map(o => metadataBytes(o, view)), `"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},`, '}'), p.format)
     case 'Table': return encodeBytes(tableBytes(objects, meta, p), p.format)
     default: throw newNotAcceptable('you requested PartialObjectMetadata, but the requested object is a list (*unstructured.UnstructuredList)')
   }

@@ -51,6 +51,10 @@ class QuickStorage extends ScriptedStorage {
     this.deliver({ events: [{ type: 'put', key, value: Buffer.from('x'), modRevision: this.next }], revision: this.next })
   }
 
+  override progressRequested (): void {
+    this.deliver({ events: [], revision: this.next })
+  }
+
   override async currentRevision (): Promise<bigint> {
     return this.next
   }

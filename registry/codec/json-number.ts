@@ -7,7 +7,7 @@ const maxInt64 = 2n ** 63n - 1n
  */
 export function parseGoNumber (literal: string): number | bigint | undefined {
   const n = Number(literal)
-  if (Number.isSafeInteger(n)) return Object.is(n, -0) && literal === '-0' ? 0 : n
+  if (Number.isSafeInteger(n)) return n === 0 ? 0 : n // kube-apiserver writes -0 and -0.0 as 0
   if (/^-?[0-9]+$/.test(literal) && literal.length <= 20) {
     const big = BigInt(literal)
     if (big >= minInt64 && big <= maxInt64) return big

@@ -1,4 +1,5 @@
 import type { Revision } from '../../storage/interfaces.js'
+import { parseJson } from '../codec/json-parse.js'
 
 /** Where a paged list goes on. `revision` is -1 for "whatever is newest". */
 export interface ContinueToken { readonly revision: Revision; readonly startKey: string }
@@ -18,7 +19,7 @@ export function decodeContinue (prefix: string, text: string): ContinueToken {
   if (!/^[A-Za-z0-9_-]*$/.test(text)) throw wrong(`: illegal base64 data at input byte ${text.search(/[^A-Za-z0-9_-]/)}`)
   let token: unknown
   try {
-    token = JSON.parse(Buffer.from(text, 'base64url').toString())
+    token = parseJson(Buffer.from(text, 'base64url')).value
   } catch (error) {
     throw wrong(`: ${(error as Error).message}`)
   }

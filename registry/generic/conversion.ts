@@ -14,6 +14,19 @@ export function toStorageVersion (resource: Resource, from: ResourceVersion, obj
   return out
 }
 
+/**
+ * An object, or a part of one, in another version, for field managers: converted and nothing else, since what pruning takes away or
+ * defaulting adds would look like somebody's change. Takes the object over.
+ */
+export function convertBetween (resource: Resource, from: ResourceVersion, to: ResourceVersion, object: KubeObject): KubeObject {
+  if (from === to) return object
+  let out = from.conversion ? from.conversion.toStorage(object) : object
+  out.apiVersion = resource.storageVersion.apiVersion
+  if (to.conversion) out = to.conversion.fromStorage(out)
+  out.apiVersion = to.apiVersion
+  return out
+}
+
 /** A stored object as a served version shows it: converted, pruned and defaulted by that version's schema. Takes the object over. */
 export function fromStorageVersion (to: ResourceVersion, object: KubeObject): KubeObject {
   if (to.storage) return object

@@ -15,7 +15,8 @@ export class InvalidDefinitionError extends Error {
   }
 }
 
-const ageColumn: ColumnDefinition = {
+/** The column that a version without columns has. */
+export const ageColumn: ColumnDefinition = {
   name: 'Age',
   type: 'date',
   jsonPath: '.metadata.creationTimestamp',

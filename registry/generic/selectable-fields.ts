@@ -1,6 +1,6 @@
 import { printJson } from '../codec/json-print.js'
 import { isObject, type JsonObject, type JsonValue } from '../codec/value.js'
-import { goFloat } from '../meta/go-format.js'
+import { goNumber } from '../meta/go-format.js'
 
 /** The value at a path of dots and names. */
 export function valueAt (object: JsonObject, path: readonly string[]): JsonValue | undefined {
@@ -17,6 +17,6 @@ export function fieldValue (object: JsonObject, field: string): string {
   const v = valueAt(object, field.split('.'))
   if (v === undefined || v === null) return ''
   if (typeof v === 'string') return v
-  if (typeof v === 'number') return goFloat(v)
+  if (typeof v === 'number') return goNumber(v)
   return typeof v === 'object' ? printJson(v) : String(v)
 }

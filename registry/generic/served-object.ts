@@ -5,6 +5,7 @@ import { asJson, type KubeObject, type ObjectMeta } from '../meta/object-meta.js
 import { fromStorageVersion } from './conversion.js'
 import type { Resource, ResourceVersion } from './resource.js'
 import { fieldValue } from './selectable-fields.js'
+import { readableMeta } from './stored-meta.js'
 
 /**
  * One object at one revision, as bytes. The JSON of the storage version is made once, when the object changes, and sent as it is to every
@@ -44,6 +45,7 @@ export class ServedObject {
   /** From what the store holds. Defaults that the schema gained since the object was written are filled in. @throws SyntaxError */
   static fromStored (resource: Resource, value: Buffer, revision: Revision): ServedObject {
     const object = parseStored(value) as unknown as KubeObject
+    object.metadata = readableMeta(asJson(object)['metadata']) as ObjectMeta
     const schema = resource.storageVersion.compiled
     schema.prune(asJson(object))
     schema.applyDefaults(asJson(object))

@@ -1,6 +1,6 @@
 import { asJson, type KubeObject } from '../meta/object-meta.js'
 import { invalid, type FieldError } from '../meta/field-error.js'
-import { goFloat } from '../meta/go-format.js'
+import { goNumber } from '../meta/go-format.js'
 import type { GroupKind } from '../meta/status-error.js'
 import { isObject, type JsonValue } from '../codec/value.js'
 import type { Resource, ResourceVersion } from './resource.js'
@@ -80,7 +80,7 @@ const accessorError = (path: string, v: JsonValue, type: string): string =>
 /** A decoded value as `%v` prints it. */
 export function goValue (v: JsonValue): string {
   if (v === null) return '<nil>'
-  if (typeof v === 'number') return goFloat(v)
+  if (typeof v === 'number') return goNumber(v)
   if (Array.isArray(v)) return `[${v.map(goValue).join(' ')}]`
   if (typeof v === 'object') return `map[${Object.keys(v).sort().map(k => `${k}:${goValue(v[k]!)}`).join(' ')}]`
   return String(v)
@@ -90,7 +90,7 @@ export function goValue (v: JsonValue): string {
 export function goType (v: JsonValue): string {
   if (v === null) return '<nil>'
   if (typeof v === 'bigint') return 'int64'
-  if (typeof v === 'number') return Number.isInteger(v) ? 'int64' : 'float64'
+  if (typeof v === 'number') return Number.isSafeInteger(v) ? 'int64' : 'float64'
   if (typeof v === 'boolean') return 'bool'
   if (typeof v === 'string') return 'string'
   return Array.isArray(v) ? '[]interface {}' : 'map[string]interface {}'

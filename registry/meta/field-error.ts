@@ -1,4 +1,4 @@
-import { goQuote } from './go-format.js'
+import { goNumber, goQuote } from './go-format.js'
 import { printJson } from '../codec/json-print.js'
 import type { JsonValue } from '../codec/value.js'
 
@@ -66,18 +66,6 @@ function formatBadValue (v: JsonValue): string {
   if (typeof v === 'number') return goNumber(v)
   if (typeof v === 'boolean' || typeof v === 'bigint') return String(v)
   return printJson(v)
-}
-
-/**
- * A decoded number as `%v` prints it: an int64 in full, a float64 with an exponent below 1e-4 and from 1e6 on.
- * @param options.float takes an integer for a float64, as a schema's bounds are
- */
-export function goNumber (n: number, options?: { float: boolean }): string {
-  if (Number.isSafeInteger(n) && options?.float !== true) return Object.is(n, -0) ? '-0' : String(n)
-  const text = n.toExponential()
-  const exponent = Number(text.slice(text.indexOf('e') + 1))
-  if (exponent >= -4 && exponent < 6) return Object.is(n, -0) ? '-0' : String(n)
-  return text.replace(/e([+-])(\d)$/, 'e$10$2')
 }
 
 /** `path: body`. */

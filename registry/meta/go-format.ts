@@ -26,14 +26,14 @@ export function goQuote (s: string): string {
 /** unicode.IsPrint: letters, marks, numbers, punctuation, symbols; of the spaces only U+0020. */
 const isPrint = (ch: string): boolean => /^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(ch)
 
-/** A float64 as `%v` writes it: exponent form below 1e-4 and from 1e21 on. */
-export function goFloat (n: number): string {
-  if (Number.isNaN(n)) return 'NaN'
-  if (!Number.isFinite(n)) return n > 0 ? '+Inf' : '-Inf'
-  if (Object.is(n, -0)) return '-0'
-  const abs = Math.abs(n)
-  if (abs !== 0 && (abs < 1e-4 || abs >= 1e21)) {
-    return n.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
-  }
-  return String(n)
+/**
+ * A decoded number as `%v` prints it: an int64 in full, a float64 with an exponent below 1e-4 and from 1e6 on.
+ * @param options.float takes an integer for a float64, as a schema's bounds are
+ */
+export function goNumber (n: number, options?: { float: boolean }): string {
+  if (Number.isSafeInteger(n) && options?.float !== true) return Object.is(n, -0) ? '-0' : String(n)
+  const text = n.toExponential()
+  const exponent = Number(text.slice(text.indexOf('e') + 1))
+  if (exponent >= -4 && exponent < 6) return Object.is(n, -0) ? '-0' : String(n)
+  return text.replace(/e([+-])(\d)$/, 'e$10$2')
 }

@@ -21,7 +21,7 @@ interface Lexeme { readonly token: Token; readonly literal: string }
 const special = new Set(['=', '!', '(', ')', ',', '>', '<'])
 const space = new Set([' ', '\t', '\r', '\n'])
 const operators = new Set(['==', '=', '!=', '!', '>', '<', '(', ')', ','])
-const binaryOperators = ['in', 'notin', '=', '==', '!=', '>', '<'] as const
+const binaryOperators = ['in', 'notin', '=', '==', '!=', 'gt', 'lt'] as const
 const int64 = /^[+-]?[0-9]+$/
 
 /** What is wrong with a selector; the message is the one that clients of kube-apiserver see. */

@@ -17,7 +17,8 @@ const valuePattern = new RegExp(`^${valueFmt}$`)
 const valueMessage = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 
 const byteLength = (s: string): number => Buffer.byteLength(s)
-const tooLong = (max: number): string => `must be no more than ${max} bytes`
+// Upstream has these rules twice: those of names count "characters", those of label keys "bytes". Both mean bytes.
+const tooLong = (max: number, unit: 'bytes' | 'characters'): string => `must be no more than ${max} ${unit}`
 
 function regexMessage (message: string, pattern: string, ...examples: string[]): string {
   return `${message} (e.g. ${examples.map(e => `'${e}', `).join(' or ')}regex used for validation is '${pattern}')`
@@ -26,15 +27,15 @@ function regexMessage (message: string, pattern: string, ...examples: string[]):
 /** A DNS label: namespaces. */
 export function isDns1123Label (value: string): string[] {
   const out: string[] = []
-  if (byteLength(value) > 63) out.push(tooLong(63))
+  if (byteLength(value) > 63) out.push(tooLong(63, 'characters'))
   if (!labelPattern.test(value)) out.push(subdomainPattern.test(value) ? 'must not contain dots' : regexMessage(labelMessage, labelFmt, 'my-name', '123-abc'))
   return out
 }
 
 /** A DNS subdomain: object names. */
-export function isDns1123Subdomain (value: string): string[] {
+export function isDns1123Subdomain (value: string, unit: 'bytes' | 'characters' = 'characters'): string[] {
   const out: string[] = []
-  if (byteLength(value) > 253) out.push(tooLong(253))
+  if (byteLength(value) > 253) out.push(tooLong(253, unit))
   if (!subdomainPattern.test(value)) out.push(regexMessage(subdomainMessage, subdomainFmt, 'example.com'))
   return out
 }
@@ -48,12 +49,12 @@ export function isQualifiedName (value: string): string[] {
     const [prefix, rest] = parts as [string, string]
     name = rest
     if (prefix === '') out.push('prefix part must be non-empty')
-    else out.push(...isDns1123Subdomain(prefix).map(m => `prefix part ${m}`))
+    else out.push(...isDns1123Subdomain(prefix, 'bytes').map(m => `prefix part ${m}`))
   } else if (parts.length > 2) {
     return [`a valid label key ${regexMessage(keyMessage, keyFmt, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   if (name === '') out.push('name part must be non-empty')
-  else if (byteLength(name) > 63) out.push(`name part ${tooLong(63)}`)
+  else if (byteLength(name) > 63) out.push(`name part ${tooLong(63, 'bytes')}`)
   if (!keyPattern.test(name)) out.push(`name part ${regexMessage(keyMessage, keyFmt, 'MyName', 'my.name', '123-abc')}`)
   return out
 }
@@ -61,7 +62,7 @@ export function isQualifiedName (value: string): string[] {
 /** A label value: empty, or up to 63 characters. */
 export function isLabelValue (value: string): string[] {
   const out: string[] = []
-  if (byteLength(value) > 63) out.push(tooLong(63))
+  if (byteLength(value) > 63) out.push(tooLong(63, 'bytes'))
   if (!valuePattern.test(value)) out.push(regexMessage(valueMessage, valueFmt, 'MyValue', 'my_value', '12345'))
   return out
 }

@@ -107,7 +107,7 @@ function validateOwnerReferences (references: readonly OwnerReference[] | undefi
 function validateFinalizers (finalizers: readonly string[] | undefined, path: string): FieldError[] {
   const errors: FieldError[] = []
   for (const f of finalizers ?? []) for (const m of isQualifiedName(f)) errors.push(invalid(path, f, m))
-  if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion')) errors.push(invalid(path, [...finalizers], 'finalizer foregroundDeletion and orphan cannot be both set'))
+  if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion')) errors.push(invalid(path, [...finalizers], 'finalizer orphan and foregroundDeletion cannot be both set'))
   return errors
 }
 

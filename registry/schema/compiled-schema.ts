@@ -1,8 +1,8 @@
 import type { FieldError } from '../meta/field-error.js'
 import { isObject, type JsonObject } from '../codec/value.js'
-import { pruneNulls, setDefaults } from './defaulting.js'
+import { setDefaults } from './defaulting.js'
 import { coerceEmbedded, validateEmbedded, type CoerceResult } from './embedded-resource.js'
-import { fieldErrors, type Finding } from './findings.js'
+import { fieldErrors, Findings } from './findings.js'
 import { validateListTypes } from './list-type.js'
 import { pruneUnknown } from './pruning.js'
 import { CorrelatedObject } from './ratcheting.js'
@@ -34,58 +34,55 @@ export class CompiledSchema {
 
   /**
    * Decodes the metadata of embedded resources, in place: unknown members go, malformed ones are an error.
-   * Nulls that are not allowed are removed first, as kube-apiserver does between pruning and this.
+   * Nulls that are not allowed are removed too, as kube-apiserver does between pruning and this.
    * @param options.dropInvalid drops malformed members instead: for objects from the store
    */
   coerceEmbedded (object: JsonObject, options: { dropInvalid: boolean }): CoerceResult {
-    pruneNulls(object, this.#root)
     return coerceEmbedded(object, this.#root, options)
   }
 
   /** Fills in defaults, in place. A null that is not allowed counts as absent: the default replaces it, or it is removed. */
   applyDefaults (object: JsonObject): void {
-    pruneNulls(object, this.#root)
-    setDefaults(object, this.#root)
+    setDefaults(object, this.#root, { pruneNulls: true })
   }
 
   /** What is wrong with a new object: its values, then its embedded resources, then its sets and maps. */
   validate (object: JsonObject): FieldError[] {
-    const findings: Finding[] = []
+    const findings = new Findings()
     validateValue(this.#root, object, '', findings)
-    return this.#complete(fieldErrors(findings, ''), object)
+    const errors = fieldErrors(findings, '')
+    if (findings.hasEmbedded) errors.push(...validateEmbedded(object, this.#root))
+    if (findings.breaksListType) errors.push(...validateListTypes(object, this.#root))
+    return errors
   }
 
   /** The same for an object that replaces another: wrong values that have not changed are tolerated (KEP-4008). */
   validateUpdate (object: JsonObject, old: JsonObject): FieldError[] {
-    const findings: Finding[] = []
+    const findings = new Findings()
     validateValue(this.#root, object, '', findings)
-    if (findings.length > 0) {
-      findings.length = 0
+    if (findings.size > 0) {
+      findings.cut(0)
       validateValue(this.#root, object, '', findings, new CorrelatedObject(this.#root, object, old))
     }
     const errors = fieldErrors(findings, '')
-    errors.push(...validateEmbedded(object, this.#root), ...this.#validateListTypes(object, old))
+    if (findings.hasEmbedded) errors.push(...validateEmbedded(object, this.#root))
+    if (findings.breaksListType) errors.push(...this.#validateListTypes(object, old))
     return errors
   }
 
   /** The same for a write to `/status`: of the values only `status` is looked at, as a document of its own. */
   validateStatusUpdate (object: JsonObject, old: JsonObject): FieldError[] {
     const node = this.#root.property('status')
-    const findings: Finding[] = []
+    const findings = new Findings()
     if (node !== undefined && Object.hasOwn(object, 'status')) {
       const status = object['status']!
       validateValue(node, status, '', findings)
-      if (findings.length > 0) {
-        findings.length = 0
+      if (findings.size > 0) {
+        findings.cut(0)
         validateValue(node, status, '', findings, new CorrelatedObject(node, status, Object.hasOwn(old, 'status') ? old['status']! : null))
       }
     }
     return [...fieldErrors(findings, 'status'), ...this.#validateListTypes(object, old)]
-  }
-
-  #complete (errors: FieldError[], object: JsonObject): FieldError[] {
-    errors.push(...validateEmbedded(object, this.#root), ...validateListTypes(object, this.#root))
-    return errors
   }
 
   /** An object whose sets and maps were wrong before may stay so. */

@@ -110,7 +110,7 @@ class AddressParser {
       if (c === '\\' && this.#at + 1 < this.#text.length) this.#at++
       else if (c === '(') depth++
       else if (c === ')' && --depth === 0) {
-        const text = this.#text.slice(start, this.#at++)
+        const text = this.#text.slice(start, this.#at++).replace(/\\(.)/gs, '$1')
         return !decoded || !text.split(/[ \t]/).some(hasUnknownCharset)
       }
     }

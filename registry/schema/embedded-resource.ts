@@ -20,7 +20,8 @@ export interface CoerceResult {
 }
 
 /**
- * Brings the metadata of embedded resources into shape, in place.
+ * Brings the metadata of embedded resources into shape, in place. On the way it removes members that are null where null is not
+ * allowed and no default stands in.
  * @param options.dropInvalid drops what is malformed instead of refusing it: for objects that are stored already
  */
 export function coerceEmbedded (object: JsonObject, root: SchemaNode, options: { dropInvalid: boolean }): CoerceResult {
@@ -45,14 +46,15 @@ function coerce (value: JsonValue, node: SchemaNode, path: string, coercion: Coe
   }
   for (const key of Object.keys(value)) {
     const original = value[key]!
-    if (node.embeddedResource) {
-      const error = coerceMember(value, key, path, coercion)
-      if (error !== undefined) return error
-    }
-    if (original === null || typeof original !== 'object') continue
+    if (typeof original !== 'object' && !node.embeddedResource) continue
     const property = node.property(key)
     const below = property ?? node.additional
-    const error = below && coerce(original, below, property === undefined ? `${path}[${key}]` : child(path, key), coercion)
+    if (original === null && below !== undefined && !below.nullable && !below.hasDefault) {
+      delete value[key]
+      continue
+    }
+    const error = (node.embeddedResource ? coerceMember(value, key, path, coercion) : undefined) ??
+      (below && coerce(original, below, property === undefined ? `${path}[${key}]` : child(path, key), coercion))
     if (error !== undefined) return error
   }
   return undefined
@@ -130,7 +132,7 @@ const kindMessage = "a DNS-1035 label must consist of lower case alphanumeric ch
 function kindProblem (value: string): string | undefined {
   const lower = value.toLowerCase()
   const problems: string[] = []
-  if (Buffer.byteLength(lower) > 63) problems.push('must be no more than 63 bytes')
+  if (Buffer.byteLength(lower) > 63) problems.push('must be no more than 63 characters')
   if (!kindRegExp.test(lower)) problems.push(kindMessage)
   return problems.length === 0 ? undefined : `may have mixed case, but should otherwise match: ${problems.join(',')}`
 }

@@ -29,9 +29,8 @@ function check (value: JsonValue[] | JsonObject, node: SchemaNode, path: string,
     checkMembers(value, node, path, errors)
     return
   }
-  const listType = node.schema['x-kubernetes-list-type']
-  if (listType === 'set') for (const i of secondOccurrences(value)) errors.push(duplicate(`${path}[${i}]`, value[i]!))
-  else if (listType === 'map') checkMap(value, node.schema['x-kubernetes-list-map-keys'] ?? [], path, errors)
+  if (node.listType === 'set') for (const i of secondOccurrences(value)) errors.push(duplicate(`${path}[${i}]`, value[i]!))
+  else if (node.listType === 'map') checkMap(value, node.listMapKeys, path, errors)
   const { items } = node
   if (items === undefined) return
   for (let i = 0; i < value.length; i++) {
@@ -40,26 +39,46 @@ function check (value: JsonValue[] | JsonObject, node: SchemaNode, path: string,
   }
 }
 
+/** Whether this one list is a set or a map with something wrong: the quick question before validateListTypes is worth its walk. */
+export function breaksListType (node: SchemaNode, list: readonly JsonValue[]): boolean {
+  if (node.listType === 'set') return secondOccurrences(list).length > 0
+  return node.listType === 'map' && (list.some(isStray) || secondOccurrences(mapKeysOf(list, node.listMapKeys)).length > 0)
+}
+
 function checkMap (list: readonly JsonValue[], keyNames: readonly string[], path: string, errors: FieldError[]): void {
-  const stray = list.findIndex(item => item !== null && !isObject(item))
+  const stray = list.findIndex(isStray)
   if (stray >= 0) {
     errors.push(invalid(`${path}[${stray}]`, list[stray]!, 'must be an object for an array of list-type map'))
     return
   }
-  if (list.length < 2) return
-  const keys = list.map(item => {
-    const key: JsonObject = {}
-    if (isObject(item)) for (const name of keyNames) if (Object.hasOwn(item, name)) setMember(key, name, item[name]!)
-    return key
+  for (const i of secondOccurrences(mapKeysOf(list, keyNames))) errors.push(duplicate(`${path}[${i}]`, keyObject(list[i]!, keyNames)))
+}
+
+const isStray = (item: JsonValue): boolean => item !== null && !isObject(item)
+
+/** What identifies each item, as text. */
+function mapKeysOf (list: readonly JsonValue[], names: readonly string[]): string[] {
+  return list.length < 2 ? [] : list.map(item => {
+    let text = ''
+    for (const name of names) {
+      const value = isObject(item) && Object.hasOwn(item, name) ? item[name]! : undefined
+      text += typeof value === 'string' ? `${value.length}"${value}` : value === undefined ? '-' : `${printJson(value)},`
+    }
+    return text
   })
-  for (const i of secondOccurrences(keys)) errors.push(duplicate(`${path}[${i}]`, keys[i]!))
+}
+
+function keyObject (item: JsonValue, names: readonly string[]): JsonObject {
+  const key: JsonObject = {}
+  if (isObject(item)) for (const name of names) if (Object.hasOwn(item, name)) setMember(key, name, item[name]!)
+  return key
 }
 
 /** Indices at which a value occurs for the second time. */
 function secondOccurrences (list: readonly JsonValue[]): number[] {
-  if (list.length < 2) return []
-  const times = new Map<JsonValue, number>()
   const found: number[] = []
+  if (list.length < 2) return found
+  const times = new Map<JsonValue, number>()
   for (let i = 0; i < list.length; i++) {
     const value = list[i]!
     // Objects and lists are compared as JSON; the prefix keeps them apart from strings.

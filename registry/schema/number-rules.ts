@@ -1,5 +1,5 @@
-import { goNumber } from '../meta/field-error.js'
-import { badFactor, outOfBounds, outOfFloatBounds, pathless, type Finding } from './findings.js'
+import { goNumber } from '../meta/go-format.js'
+import { badFactor, outOfBounds, outOfFloatBounds, pathless, type Finding, type Findings } from './findings.js'
 import type { SchemaNode } from './schema-node.js'
 
 /**
@@ -7,7 +7,7 @@ import type { SchemaNode } from './schema-node.js'
  * floats and are truncated for integers, on amd64 to the lowest int64 where they do not fit.
  * Source: `kube-openapi/pkg/validation/validate/{validator,values}.go`, `go-openapi/swag` IsFloat64AJSONInteger.
  */
-export function checkNumber (node: SchemaNode, value: number | bigint, path: string, findings: Finding[]): void {
+export function checkNumber (node: SchemaNode, value: number | bigint, path: string, findings: Findings): void {
   const { maximum, minimum, multipleOf } = node.schema
   const outside = rangeProblem(node, value, 'Checked', path)
   if (outside !== undefined) findings.push(outside)
@@ -23,7 +23,7 @@ export function checkNumber (node: SchemaNode, value: number | bigint, path: str
 
 interface Bound { readonly bound: number; readonly exclusive: boolean; readonly side: 'Minimum' | 'Maximum' }
 
-function checkBound (node: SchemaNode, value: number | bigint, { bound, exclusive, side }: Bound, path: string, findings: Finding[]): void {
+function checkBound (node: SchemaNode, value: number | bigint, { bound, exclusive, side }: Bound, path: string, findings: Findings): void {
   const unfit = rangeProblem(node, bound, `${side} boundary`, path)
   if (unfit !== undefined) findings.push(unfit)
   const exact = isInt64(value) && unfit === undefined

@@ -1,5 +1,5 @@
 import { jsonTypeName } from '../codec/json-errors.js'
-import { goNumber } from '../meta/field-error.js'
+import { goNumber } from '../meta/go-format.js'
 import { isInt64 } from '../codec/json-number.js'
 import { isObject, setMember, type JsonObject, type JsonValue } from '../codec/value.js'
 import { formatRfc3339, parseRfc3339 } from './rfc3339.js'

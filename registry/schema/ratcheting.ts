@@ -70,7 +70,7 @@ export class CorrelatedObject {
   }
 
   #isMapList (): boolean {
-    return this.#node.schema['x-kubernetes-list-type'] === 'map'
+    return this.#node.listType === 'map'
   }
 
   #itemsByKey (list: readonly JsonValue[]): Map<string, JsonObject> {
@@ -85,7 +85,7 @@ export class CorrelatedObject {
 
   /** The map keys' values as text; undefined if one is absent or no scalar. */
   #keyOf (item: JsonValue): string | undefined {
-    const names = this.#node.schema['x-kubernetes-list-map-keys'] ?? []
+    const names = this.#node.listMapKeys
     if (!isObject(item) || names.length === 0) return undefined
     let text = ''
     for (const name of names) {

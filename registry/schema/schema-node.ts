@@ -16,6 +16,16 @@ export class SchemaNode {
   readonly nullable: boolean
   readonly required: readonly string[]
   readonly enum: readonly JsonValue[] | undefined
+  // Copies of the schema's members: nodes all have one shape, so reading them is quick, and schemas have many.
+  readonly minLength: number | undefined
+  readonly maxLength: number | undefined
+  readonly minItems: number | undefined
+  readonly maxItems: number | undefined
+  readonly uniqueItems: boolean
+  readonly minProperties: number | undefined
+  readonly maxProperties: number | undefined
+  readonly listType: 'atomic' | 'set' | 'map' | undefined
+  readonly listMapKeys: readonly string[]
   readonly preserveUnknownFields: boolean
   readonly embeddedResource: boolean
   /** Whether allOf, anyOf, oneOf or not say anything. */
@@ -23,12 +33,18 @@ export class SchemaNode {
   readonly hasNumberRules: boolean
   /** Whether keys that are no properties are known: `additionalProperties` is there, be it a schema, true or false. */
   readonly hasAdditional: boolean
+  readonly forbidsAdditional: boolean
+  readonly hasDefault: boolean
+  readonly hasPattern: boolean
+  readonly #declared: { readonly [name: string]: StructuralSchema } | undefined
+  readonly #additionalSchema: StructuralSchema | undefined
+  readonly #itemsSchema: StructuralSchema | undefined
   readonly #properties = new Map<string, SchemaNode>()
   readonly #junctors = new Map<'allOf' | 'anyOf' | 'oneOf', readonly SchemaNode[]>()
   #additional: SchemaNode | undefined
   #items: SchemaNode | undefined
   #not: SchemaNode | undefined
-  #defaults: readonly DefaultedProperty[] | undefined
+  #defaultNames: readonly string[] | undefined
   #pattern: Pattern | undefined
   #formatCheck: ((text: string) => boolean) | null | undefined
 
@@ -44,25 +60,37 @@ export class SchemaNode {
     this.hasJunctors = schema.anyOf !== undefined || schema.oneOf !== undefined || schema.allOf !== undefined || schema.not !== undefined
     this.hasNumberRules = schema.minimum !== undefined || schema.maximum !== undefined || schema.multipleOf !== undefined ||
       this.format !== '' || schema.type === 'integer'
+    this.minLength = schema.minLength
+    this.maxLength = schema.maxLength
+    this.minItems = schema.minItems
+    this.maxItems = schema.maxItems
+    this.uniqueItems = schema.uniqueItems === true
+    this.minProperties = schema.minProperties
+    this.maxProperties = schema.maxProperties
+    this.listType = schema['x-kubernetes-list-type']
+    this.listMapKeys = schema['x-kubernetes-list-map-keys'] ?? none
     this.hasAdditional = schema.additionalProperties !== undefined
+    this.forbidsAdditional = schema.additionalProperties === false
+    this.hasDefault = schema.default !== undefined && schema.default !== null
+    this.hasPattern = schema.pattern !== undefined && schema.pattern !== ''
+    this.#declared = schema.properties
+    this.#additionalSchema = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
+    this.#itemsSchema = schema.items
   }
 
   /** The node of a declared property. */
   property (name: string): SchemaNode | undefined {
     const known = this.#properties.get(name)
     if (known !== undefined) return known
-    const { properties } = this.schema
-    if (properties === undefined || !Object.hasOwn(properties, name)) return undefined
-    const node = new SchemaNode(properties[name]!)
+    if (this.#declared === undefined || !Object.hasOwn(this.#declared, name)) return undefined
+    const node = new SchemaNode(this.#declared[name]!)
     this.#properties.set(name, node)
     return node
   }
 
   /** The node for keys that are no properties, if there is a schema for them. */
   get additional (): SchemaNode | undefined {
-    const { additionalProperties } = this.schema
-    if (typeof additionalProperties !== 'object') return undefined
-    return this.#additional ??= new SchemaNode(additionalProperties)
+    return this.#additionalSchema === undefined ? undefined : this.#additional ??= new SchemaNode(this.#additionalSchema)
   }
 
   /** The node that applies to a key: its property, or else the additional ones. */
@@ -71,8 +99,7 @@ export class SchemaNode {
   }
 
   get items (): SchemaNode | undefined {
-    const { items } = this.schema
-    return items === undefined ? undefined : this.#items ??= new SchemaNode(items)
+    return this.#itemsSchema === undefined ? undefined : this.#items ??= new SchemaNode(this.#itemsSchema)
   }
 
   get not (): SchemaNode | undefined {
@@ -87,26 +114,13 @@ export class SchemaNode {
   }
 
   /** The properties that have a default (null is none). */
-  get defaults (): readonly DefaultedProperty[] {
-    return this.#defaults ??= this.#findDefaults()
+  get defaultNames (): readonly string[] {
+    return this.#defaultNames ??= Object.keys(this.#declared ?? {}).filter(name => (this.#declared![name]!.default ?? null) !== null)
   }
 
-  #findDefaults (): DefaultedProperty[] {
-    const found: DefaultedProperty[] = []
-    for (const [name, { default: value, nullable }] of Object.entries(this.schema.properties ?? {})) {
-      if (value !== undefined && value !== null) found.push({ name, value, nullable: nullable === true })
-    }
-    return found
-  }
-
-  get hasDefault (): boolean {
-    return this.schema.default !== undefined && this.schema.default !== null
-  }
-
-  /** The compiled pattern; undefined if there is none. */
-  get pattern (): Pattern | undefined {
-    const { pattern } = this.schema
-    return pattern === undefined || pattern === '' ? undefined : this.#pattern ??= compilePattern(pattern)
+  /** The compiled pattern, where there is one. */
+  get pattern (): Pattern {
+    return this.#pattern ??= compilePattern(this.schema.pattern ?? '')
   }
 
   /** Whether a string has this node's format; undefined if any string has. */
@@ -115,8 +129,6 @@ export class SchemaNode {
     return this.#formatCheck ?? undefined
   }
 }
-
-export interface DefaultedProperty { readonly name: string; readonly value: JsonValue; readonly nullable: boolean }
 
 /** A pattern in RE2's syntax, or why it is none. */
 export type Pattern = { readonly test: (text: string) => boolean } | { readonly error: string }

@@ -2,10 +2,13 @@ import { child, forbidden, index, invalid, mapKey, required, type FieldError } f
 import { isObject, type JsonObject, type JsonValue } from '../codec/value.js'
 import { cloneJson } from '../codec/json-clone.js'
 import { equalJson } from '../codec/json-equal.js'
-import { CompiledSchema } from './compiled-schema.js'
+import { coerceEmbedded, validateEmbedded } from './embedded-resource.js'
+import { fieldErrors, Findings } from './findings.js'
+import { pruneUnknown } from './pruning.js'
 import { isKnownKeyword, keywordProblem } from './schema-keywords.js'
-import { compilePattern } from './schema-node.js'
+import { compilePattern, SchemaNode } from './schema-node.js'
 import type { StructuralSchema } from './structural-schema.js'
+import { validateValue } from './validate.js'
 
 /**
  * What keeps a manifest's schema from being a structural schema that we serve. Kubernetes' rules (KEP-1693) with its texts; in addition
@@ -252,15 +255,22 @@ function checkDeclared (rules: JsonObject, structure: JsonObject, path: string, 
 function checkDefaults (s: JsonObject, path: string, errors: FieldError[]): void {
   const value = s['default'] ?? null
   if (value !== null) {
-    const at = child(path, 'default')
-    const holder: JsonObject = { default: cloneJson(value) }
-    const compiled = new CompiledSchema({ type: 'object', properties: { default: s as StructuralSchema } })
-    compiled.prune(holder)
-    if (!equalJson(holder['default']!, value)) errors.push(invalid(at, value, 'must not have unknown fields'))
-    const { error } = compiled.coerceEmbedded(holder, { dropInvalid: false })
-    for (const e of error === undefined ? compiled.validate({ default: cloneJson(value) }) : [error]) errors.push({ ...e, field: at + e.field.replace(/^default/, '').replace(/^<nil>$/, '') })
+    errors.push(...defaultErrors(value, s, child(path, 'default')))
   }
   const { properties, items } = s
   if (isObject(items)) checkDefaults(items, child(path, 'items'), errors)
   if (isObject(properties)) for (const key of Object.keys(properties)) checkDefaults(properties[key] as JsonObject, mapKey(child(path, 'properties'), key), errors)
+}
+
+function defaultErrors (value: JsonValue, s: JsonObject, path: string): FieldError[] {
+  const node = new SchemaNode({ type: 'object', properties: { default: s as StructuralSchema } })
+  const holder: JsonObject = { default: cloneJson(value) }
+  const under = (e: FieldError): FieldError => ({ ...e, field: path + e.field.slice('default'.length) })
+  if (pruneUnknown(holder, node).length > 0) return [invalid(path, value, 'must not have unknown fields')]
+  const { error } = coerceEmbedded(holder, node, { dropInvalid: false })
+  const embedded = error === undefined ? validateEmbedded(holder, node) : [error]
+  if (embedded.length > 0) return embedded.map(under)
+  const findings = new Findings()
+  validateValue(node.property('default')!, value, '', findings)
+  return fieldErrors(findings, path)
 }

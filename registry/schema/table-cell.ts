@@ -1,4 +1,4 @@
-import { goNumber } from '../meta/field-error.js'
+import { goNumber } from '../meta/go-format.js'
 import { printJson } from '../codec/json-print.js'
 import type { JsonValue } from '../codec/value.js'
 import { humanDuration } from './human-duration.js'

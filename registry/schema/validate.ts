@@ -1,9 +1,10 @@
 import {
   fewerItems, fewerProperties, forbiddenProperty, longerThan, missing, moreItems, moreProperties, notInEnum, pathless, repeated, shorterThan,
-  unmatched, wrongType, type Finding
+  unmatched, wrongType, Findings, type Finding
 } from './findings.js'
 import { goQuote } from '../meta/go-format.js'
 import { equalJson } from '../codec/json-equal.js'
+import { breaksListType } from './list-type.js'
 import { checkNumber, isInt64, isJsonInteger } from './number-rules.js'
 import type { CorrelatedObject } from './ratcheting.js'
 import type { SchemaNode } from './schema-node.js'
@@ -17,14 +18,14 @@ import type { JsonObject, JsonValue } from '../codec/value.js'
  * @returns the number of passed checks as kube-openapi counts them: it decides which alternative of an anyOf is reported
  * Source: `kube-openapi/pkg/validation/validate`; its oddities (a list passes any string format, for one) are kept.
  */
-export function validateValue (node: SchemaNode, value: JsonValue, path: string, findings: Finding[], correlated?: CorrelatedObject): number {
-  const before = findings.length
+export function validateValue (node: SchemaNode, value: JsonValue, path: string, findings: Findings, correlated?: CorrelatedObject): number {
+  const before = findings.size
   const matches = value === null ? checkNull(node, path, findings) : checkValue(node, value, path, findings, correlated)
-  if (findings.length > before && correlated?.isUnchanged()) findings.length = before
+  if (findings.size > before && correlated?.isUnchanged()) findings.cut(before)
   return matches
 }
 
-function checkNull (node: SchemaNode, path: string, findings: Finding[]): number {
+function checkNull (node: SchemaNode, path: string, findings: Findings): number {
   let matches = 1
   if (node.types.length > 0 && !node.types.includes('null') && !node.nullable) {
     findings.push(wrongType(path, node.types.join(','), 'null'))
@@ -34,7 +35,7 @@ function checkNull (node: SchemaNode, path: string, findings: Finding[]): number
   return matches
 }
 
-function checkValue (node: SchemaNode, value: NonNullable<JsonValue>, path: string, findings: Finding[], correlated: CorrelatedObject | undefined): number {
+function checkValue (node: SchemaNode, value: NonNullable<JsonValue>, path: string, findings: Findings, correlated: CorrelatedObject | undefined): number {
   let matches = 4 // the value itself, the junctors (which count twice), the enum
   if (node.types.length > 0 || node.format !== '') matches += 1 + checkType(node, value, path, findings)
   if (node.hasJunctors) matches += checkJunctors(node, value, path, findings)
@@ -56,7 +57,7 @@ function checkValue (node: SchemaNode, value: NonNullable<JsonValue>, path: stri
 }
 
 /** @returns 1 if the type is right, 0 if not */
-function checkType (node: SchemaNode, value: NonNullable<JsonValue>, path: string, findings: Finding[]): 0 | 1 {
+function checkType (node: SchemaNode, value: NonNullable<JsonValue>, path: string, findings: Findings): 0 | 1 {
   const { types, format } = node
   const type = typeOf(value)
   if (types.includes(type)) return 1
@@ -85,15 +86,15 @@ function typeOf (value: NonNullable<JsonValue>): string {
 }
 
 /** @returns 1 if a format was checked */
-function checkString (node: SchemaNode, value: string, path: string, findings: Finding[]): 0 | 1 {
-  const { maxLength, minLength } = node.schema
+function checkString (node: SchemaNode, value: string, path: string, findings: Findings): 0 | 1 {
+  const { maxLength, minLength } = node
   if (maxLength !== undefined && value.length > maxLength && runeCount(value) > maxLength) {
     findings.push(longerThan(path, maxLength))
   } else if (minLength !== undefined && (value.length < minLength || (value.length < 2 * minLength && runeCount(value) < minLength))) {
     findings.push(shorterThan(path, minLength, value))
-  } else {
+  } else if (node.hasPattern) {
     const { pattern } = node
-    if (pattern === undefined) { /* any text will do */ } else if ('error' in pattern) {
+    if ('error' in pattern) {
       findings.push(unmatched(path, `${node.schema.pattern}, but pattern is invalid: ${pattern.error}`, value))
     } else if (!pattern.test(value)) {
       findings.push(unmatched(path, node.schema.pattern!, value))
@@ -113,24 +114,25 @@ function runeCount (text: string): number {
   return n
 }
 
-function checkItems (node: SchemaNode, list: readonly JsonValue[], path: string, findings: Finding[], correlated: CorrelatedObject | undefined): number {
-  const { items } = node
-  const { minItems, maxItems, uniqueItems } = node.schema
+function checkItems (node: SchemaNode, list: readonly JsonValue[], path: string, findings: Findings, correlated: CorrelatedObject | undefined): number {
+  const { items, minItems, maxItems, uniqueItems } = node
   let matches = 0
   if (items !== undefined) {
     for (let i = 0; i < list.length; i++) matches += validateValue(items, list[i]!, `${path}[${i}]`, findings, correlated?.index(i))
   }
   if (minItems !== undefined && list.length < minItems) findings.push(fewerItems(path, minItems, list.length))
+  if (node.listType !== undefined && breaksListType(node, list)) findings.breaksListType = true
   if (maxItems !== undefined && list.length > maxItems) findings.push(moreItems(path, maxItems, list.length))
-  if (uniqueItems === true && list.some((v, i) => list.slice(0, i).some(u => equalJson(u, v)))) findings.push(repeated(path))
+  if (uniqueItems && list.some((v, i) => list.slice(0, i).some(u => equalJson(u, v)))) findings.push(repeated(path))
   return matches
 }
 
-function checkObject (node: SchemaNode, object: JsonObject, path: string, findings: Finding[], correlated: CorrelatedObject | undefined): number {
-  const { minProperties, maxProperties, additionalProperties } = node.schema
+function checkObject (node: SchemaNode, object: JsonObject, path: string, findings: Findings, correlated: CorrelatedObject | undefined): number {
+  const { minProperties, maxProperties, additional } = node
   const keys = Object.keys(object)
   if (minProperties !== undefined && keys.length < minProperties) findings.push(fewerProperties(path, minProperties, keys.length))
   if (maxProperties !== undefined && keys.length > maxProperties) findings.push(moreProperties(path, maxProperties, keys.length))
+  if (node.embeddedResource) findings.hasEmbedded = true
   let matches = 0
   for (const key of keys) {
     const property = node.property(key)
@@ -140,16 +142,15 @@ function checkObject (node: SchemaNode, object: JsonObject, path: string, findin
       matches += validateValue(property, object[key]!, path === '' ? key : `${path}.${key}`, findings, old)
       continue
     }
-    const { additional } = node
     if (additional !== undefined) matches += validateValue(additional, object[key]!, `${path}.${key}`, findings, correlated?.key(key))
-    else if (additionalProperties === false) findings.push(forbiddenProperty(path, key))
+    else if (node.forbidsAdditional) findings.push(forbiddenProperty(path, key))
   }
   for (const name of node.required) if (!Object.hasOwn(object, name)) findings.push(missing(`${path}.${name}`))
   return matches
 }
 
 /** anyOf, oneOf, allOf and not. Of failed alternatives the one with most passed checks is reported, beside the failure itself. */
-function checkJunctors (node: SchemaNode, value: JsonValue, path: string, findings: Finding[]): number {
+function checkJunctors (node: SchemaNode, value: JsonValue, path: string, findings: Findings): number {
   const anyOf = node.junctor('anyOf')
   const oneOf = node.junctor('oneOf')
   const allOf = node.junctor('allOf')
@@ -171,17 +172,17 @@ function checkJunctors (node: SchemaNode, value: JsonValue, path: string, findin
   if (allOf.length > 0) {
     let valid = 0
     for (const n of allOf) {
-      const before = findings.length
+      const before = findings.size
       matches += validateValue(n, value, path, findings)
-      if (findings.length === before) valid++
+      if (findings.size === before) valid++
     }
     if (valid < allOf.length) findings.push(pathless(`${goQuote(path)} must validate all the schemas (allOf)${valid === 0 ? '. None validated' : ''}`))
   }
   const { not } = node
   if (not !== undefined) {
-    const inner: Finding[] = []
+    const inner = new Findings()
     validateValue(not, value, path, inner)
-    if (inner.length === 0) findings.push(pathless(`${goQuote(path)} must not validate the schema (not)`))
+    if (inner.size === 0) findings.push(pathless(`${goQuote(path)} must not validate the schema (not)`))
   }
   return matches
 }
@@ -193,13 +194,13 @@ function tryAlternatives (nodes: readonly SchemaNode[], value: JsonValue, path: 
   let valid = 0
   let best: Outcome | undefined
   for (const n of nodes) {
-    const findings: Finding[] = []
+    const findings = new Findings()
     const matches = validateValue(n, value, path, findings)
-    if (findings.length === 0) {
-      if (valid++ === 0) best = { findings, matches }
+    if (findings.size === 0) {
+      if (valid++ === 0) best = { findings: findings.all, matches }
       if (options.untilValid) break
     } else if (valid === 0 && (best === undefined || matches > best.matches)) {
-      best = { findings, matches }
+      best = { findings: findings.all, matches }
     }
   }
   return { valid, best: best! }

@@ -312,10 +312,16 @@ t.test('a predicate that refuses almost everything is given several turns', asyn
   t.strictSame(batches, [[], [], ['ADDED 11999=red@2', 'BOOKMARK 2 end']])
 })
 
-t.test('several changes under one revision are all delivered', async (t) => {
+t.test('several changes under one revision are all delivered, and never seen in part', async (t) => {
   const { cacher, storage } = await startReady(t, { watchBufferSize: 2 })
   const watcher = cacher.watch({ ...all, bufferSize: 100 })
   const revision = storage.write(Array.from({ length: 5 }, (_, i) => ({ key: `${PREFIX}${i}`, value: 'x' })))
+  const sizes = new Set<number>()
+  for (let i = 0; i < 10; i++) {
+    sizes.add(cacher.size)
+    await turn(1)
+  }
+  t.strictSame([...sizes], [0, 5])
   t.strictSame(await drain(watcher), [0, 1, 2, 3, 4].map((i) => `ADDED ${i}=x@${revision}`))
   t.strictSame(await drain(cacher.watch({ ...all, ...after(revision) })), [])
 })

@@ -132,12 +132,13 @@ export class WatchCache<T> {
     const items: CacheItem<T>[] = []
     const begin = compareKeys(startKey, scope) > 0 ? startKey : scope
     const cursor = this.#keys.from(begin)
-    let read = 0
-    for (let item = cursor.next(); item !== undefined && item.key.startsWith(scope); item = cursor.next()) {
-      read++
+    // Counted rather than compared: the keys themselves need not be looked at.
+    const total = this.#keys.rankAfterPrefix(scope) - this.#keys.rank(begin)
+    for (let read = 1; read <= total; read++) {
+      const item = cursor.next() as CacheItem<T>
       if (matches !== undefined && !matches(item.value)) continue
       items.push(item)
-      if (limit > 0 && items.length >= limit) return this.#page(items, this.#keys.rankAfterPrefix(scope) - this.#keys.rank(begin) - read)
+      if (limit > 0 && items.length >= limit) return this.#page(items, total - read)
     }
     return this.#page(items, 0)
   }

@@ -152,12 +152,13 @@ export class CommitQueue {
     })
   }
 
-  /** One transaction with what is queued, or else one maintenance batch. */
+  /** One maintenance batch and one transaction with what is queued, so that neither waits for long. */
   async #commit (): Promise<void> {
-    // Maintenance takes turns with writes, so that neither starves.
+    this.#committing = true
     const maintenance = this.#maintenance.shift()
     if (maintenance !== undefined) await this.#commitMaintenance(maintenance)
     if (this.#queue.length > 0) await this.#commitWrites()
+    this.#committing = false
     if (this.#isIdle()) {
       for (const resolve of this.#idle.splice(0)) resolve()
     } else {
@@ -173,7 +174,7 @@ export class CommitQueue {
     this.#newestInTables = this.#revision + BigInt(batch.length)
     const failure = await this.#transact(() => {
       let revision = first
-      for (const { id, value } of batch) this.#tables.write(id, value, revision++, timeMs)
+      for (const { id: key, value, expected } of batch) this.#tables.write({ key, value, expected }, revision++, timeMs)
     })
     for (const write of batch) this.#release(write)
     if (failure !== undefined) {
@@ -236,7 +237,7 @@ export class CommitQueue {
   #compare ({ key, expected, value }: WriteRequest, id: Buffer): StorageError | undefined {
     const head = this.#tables.headRevision(id)
     if (head === expected) return undefined
-    const current = head === undefined ? undefined : this.#tables.value({ key: id, modRevision: head })
+    const current = head === undefined ? undefined : this.#tables.value(head)
     if (expected === undefined) return new StorageError('KeyExists', `the key ${key} exists already, at revision ${head}`, { key, current })
     const what = value === undefined ? 'delete' : 'update'
     const state = head === undefined ? 'does not exist' : `is at revision ${head}`
@@ -246,7 +247,6 @@ export class CommitQueue {
   /** Commits what the function puts and removes; the error if that failed. */
   async #transact (write: () => void): Promise<StorageError | undefined> {
     if (this.#broken !== undefined) return this.#broken
-    this.#committing = true
     const start = performance.now()
     try {
       await this.#database.root.batch(write)
@@ -259,8 +259,6 @@ export class CommitQueue {
     } catch (error) {
       this.stats.failedCommits++
       return this.#failed(await commitFailure(error))
-    } finally {
-      this.#committing = false
     }
   }
 

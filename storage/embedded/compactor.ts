@@ -15,7 +15,7 @@ export interface CompactionStats {
 
 /**
  * Forgets history. First the revision is recorded, durably: from then on nobody can read below it. What that makes superfluous is then
- * removed along the log, in small transactions that take turns with writes; after a crash the next start goes on where the log begins.
+ * removed along the log, in small transactions that take turns with writes; after a crash the next start goes on where the work had got to.
  */
 export class Compactor {
   readonly stats: CompactionStats = { compactions: 0, failedCompactions: 0, lastCompactionMs: 0 }
@@ -37,7 +37,7 @@ export class Compactor {
     this.#clock = clock
     this.#historyMs = historyMs
     this.#revision = tables.compactRevision()
-    if ((tables.oldestLogRevision() ?? this.#revision) < this.#revision) this.#inBackground(this.#work())
+    if (tables.forgottenRevision() < this.#revision) this.#inBackground(this.#work())
     if (intervalMs > 0) {
       this.#timer = setInterval(() => { this.#inBackground(this.compactHistory()) }, intervalMs)
       this.#timer.unref()
@@ -54,10 +54,12 @@ export class Compactor {
     if (revision > this.#commits.revision) {
       throw new StorageError('FutureRevision', `cannot compact at revision ${revision}: the store is at ${this.#commits.revision}`, { revision: this.#commits.revision })
     }
-    if (revision > this.#revision) {
-      await this.#commits.maintain(() => { this.#tables.writeCompactRevision(revision) })
-      if (revision > this.#revision) this.#revision = revision
-    }
+    if (revision <= this.#revision) return
+    await this.#commits.maintain(() => {
+      // Another compaction to a later revision may have been recorded meanwhile.
+      if (revision > this.#tables.compactRevision()) this.#tables.writeCompactRevision(revision)
+    })
+    if (revision > this.#revision) this.#revision = revision
     await this.#work()
   }
 
@@ -100,22 +102,21 @@ export class Compactor {
 
   async #forget (target: Revision): Promise<void> {
     const start = performance.now()
-    for (let next = this.#tables.oldestLogRevision() ?? target; next <= target;) {
-      const limit = this.#limit(target)
-      if (limit < next) {
-        await new Promise<void>(resolve => { this.#unpinned = resolve })
-        this.#unpinned = undefined
-      }
+    // The last line of the pass before is looked at again: it may be a delete that was kept for watches.
+    let next = this.#tables.forgottenRevision()
+    while (next <= target) {
+      if (this.#limit(target) < next) await new Promise<void>(resolve => { this.#unpinned = resolve })
+      this.#unpinned = undefined
       if (this.#closed) return
-      if (limit < next) continue
-      let last = next
       await this.#commits.maintain(() => {
-        const entries = this.#tables.readLog(next, this.#limit(target), linesPerBatch)
-        this.#tables.forget(entries, target)
-        last = entries.at(-1)?.revision ?? last
-        if (entries.length === 0) last = last - 1n
+        const limit = this.#limit(target)
+        const lines = this.#tables.readLog(next, limit, linesPerBatch)
+        this.#tables.forget(lines, target)
+        const last = lines.at(-1)?.revision
+        // With a line for every revision nothing is left out by going on behind the last one, or behind the limit if there was none.
+        if (last !== undefined) next = last + 1n
+        else if (limit >= next) next = limit + 1n
       })
-      next = last + 1n
     }
     this.stats.compactions++
     this.stats.lastCompactionMs = performance.now() - start
@@ -130,13 +131,13 @@ export class Compactor {
 
   /** The newest revision of the log written at or before a time. A clock that was set back makes this imprecise for a while, not wrong. */
   #revisionAt (timeMs: number): Revision | undefined {
-    let low = this.#tables.oldestLogRevision()
+    let low = this.#revision
     let high = this.#commits.revision
     let found: Revision | undefined
-    while (low !== undefined && low <= high) {
+    while (low <= high) {
       const middle: Revision = (low + high) / 2n
-      const entry = this.#tables.logEntry(middle)
-      if (entry !== undefined && entry.timeMs <= timeMs) {
+      const line = this.#tables.logLine(middle)
+      if (line !== undefined && line.timeMs <= timeMs) {
         found = middle
         low = middle + 1n
       } else {

@@ -12,7 +12,7 @@ export interface OpenDatabase {
   readonly root: RootDatabase<Buffer, Buffer>
   readonly current: Table
   readonly dead: Table
-  readonly versions: Table
+  readonly history: Table
   readonly log: Table
   readonly meta: Table
   /** The data file, for its size. */
@@ -59,7 +59,7 @@ export async function openDatabase (directory: string, mapSize: number = default
     const found = meta.get(formatKey)
     if (found === undefined) await meta.put(formatKey, format)
     else if (!format.equals(found)) throw new Error(`it has the format ${JSON.stringify(found.toString())}, and this version reads ${JSON.stringify(format.toString())}`)
-    const database = { root, meta, current: table('current'), dead: table('dead'), versions: table('versions'), log: table('log'), path }
+    const database = { root, meta, current: table('current'), dead: table('dead'), history: table('history'), log: table('log'), path }
     await syncDirectory(directory)
     return database
   } catch (error) {

@@ -36,7 +36,8 @@ export interface EmbeddedStorageStats extends CommitStats, CompactionStats {
   readonly fileBytes: number
   readonly keys: number
   readonly deadKeys: number
-  readonly versions: number
+  /** Versions that were replaced and are still kept. */
+  readonly oldVersions: number
   readonly logLines: number
   readonly queuedWrites: number
   readonly watches: number
@@ -119,7 +120,7 @@ export class EmbeddedStorage implements Storage {
       while (rest !== undefined && items.length < limit) {
         if (items.length > 0) await this.#pause(options.signal)
         const { found, next } = this.#tables.scan(rest, revision, { limit: limit - items.length, budget: keysPerTurn, isHead: this.#isHead(revision) })
-        for (const version of found) items.push(this.#tables.value(version))
+        for (const modRevision of found) items.push(this.#tables.value(modRevision))
         rest = next === undefined ? undefined : { start: next, end: range.end }
       }
       const remaining = rest === undefined ? 0 : await this.#countRemaining(prefix, range, { items, rest, revision, signal: options.signal })
@@ -183,7 +184,7 @@ export class EmbeddedStorage implements Storage {
   }
 
   stats (): EmbeddedStorageStats {
-    const { current, dead, versions, log, path } = this.#database
+    const { current, dead, history, log, path } = this.#database
     const closed = this.#closing !== undefined
     const entries = (table: typeof current): number => closed ? 0 : (table.getStats() as { entryCount: number }).entryCount
     return {
@@ -194,7 +195,7 @@ export class EmbeddedStorage implements Storage {
       fileBytes: statSync(path, { throwIfNoEntry: false })?.size ?? 0,
       keys: entries(current),
       deadKeys: entries(dead),
-      versions: entries(versions),
+      oldVersions: entries(history),
       logLines: entries(log),
       queuedWrites: this.#commits.queuedWrites,
       watches: this.#watches.size,
@@ -281,9 +282,9 @@ export class EmbeddedStorage implements Storage {
       if (bytes >= bytesPerStep) break
       last = line.revision
       if (Buffer.compare(line.key.subarray(0, start.length), start) !== 0) continue
-      const event = this.#tables.event(line)
-      if (event.type === 'put') bytes += event.value.length
-      events.push(event)
+      bytes += line.value.length
+      const key = line.key.toString()
+      events.push(line.type === 'put' ? { type: 'put', key, value: line.value, modRevision: last } : { type: 'delete', key, modRevision: last })
     }
     return { events, revision: last, fromHistory: true }
   }

@@ -1,11 +1,13 @@
 import type { Revision, StorageEvent, StoredValue } from '../interfaces.js'
 import type { OpenDatabase, Table } from './database.js'
 
-/** One line of the log: what happened at a revision, and when. */
-export interface LogEntry {
+/** One line of the log: what was written at a revision, and when. */
+export interface LogLine {
   readonly revision: Revision
   readonly type: StorageEvent['type']
   readonly key: Buffer
+  /** Empty for a delete. */
+  readonly value: Buffer
   readonly timeMs: number
 }
 
@@ -15,28 +17,27 @@ export interface KeyRange {
   readonly end: Buffer | undefined
 }
 
-/** A key that exists at the revision of a scan, and the write that it shows. */
-export interface Found {
-  readonly key: Buffer
-  readonly modRevision: Revision
-}
-
 const put = 1
 const tombstone = 0
 const firstByte = Buffer.from([0])
 const compactKey = Buffer.from('compact')
+const forgottenKey = Buffer.from('forgotten')
+
+/** Bytes of a line of the log before its key: time, type, length of the key. */
+const lineHead = 11
 
 /**
  * What is on the disk, and how a past revision is found in it. Five tables:
  *
- * - `versions`  key 0x00 revision → 1 and the value, or 0 for a delete. The values; everything else is an index to it.
- * - `current`   key → revision of the newest version, for keys that exist now. Reads of the present never meet old versions.
- * - `dead`      key → revision of the delete, for keys that do not exist now but did at a revision that is still kept.
- * - `log`       revision → time, put or delete, key. One line for every revision from the compacted one to the newest.
- * - `meta`      format; compact → revision.
+ * - `log`      revision → time, put or delete, key, value. The data, in the order in which it came, so that a commit mostly appends; there is
+ *              a line for every revision from the compacted one on, and before it for those values that are still the newest of their key.
+ * - `current`  key → revision of the newest version, for keys that exist now. Reads of the present never meet old versions.
+ * - `dead`     key → revision of the delete, for keys that do not exist now but did at a revision that is still kept.
+ * - `history`  key 0x00 revision → put or delete, for versions that a newer one has replaced.
+ * - `meta`     format; compact → history before this revision cannot be read; forgotten → and has been removed up to this one.
  *
- * `current` and `dead` together hold every key that has a history, in order: a list at a past revision walks both, and looks into
- * `versions` only for the keys that were changed since.
+ * `current` and `dead` together hold every key that has a past, in order: a list at a past revision walks both, and looks into `history`
+ * only for the keys that were changed since.
  *
  * Reads are synchronous. A read for revision R sees no newer write, even if LMDB shows it already.
  */
@@ -53,15 +54,14 @@ export class Tables {
     return 1n
   }
 
-  /** The revision of the oldest line of the log. */
-  oldestLogRevision (): Revision | undefined {
-    for (const key of this.#db.log.getKeys({ limit: 1 })) return readRevision(key)
-    return undefined
+  /** History before this revision cannot be read. */
+  compactRevision (): Revision {
+    return this.#metaRevision(compactKey)
   }
 
-  compactRevision (): Revision {
-    const found = this.#db.meta.get(compactKey)
-    return found === undefined ? 1n : readRevision(found)
+  /** Up to this revision everything superfluous has been removed; lower than `compactRevision` while that work is unfinished. */
+  forgottenRevision (): Revision {
+    return this.#metaRevision(forgottenKey)
   }
 
   /** The revision of the newest version of a key that exists now. */
@@ -72,38 +72,28 @@ export class Tables {
 
   /** A key as it was at a revision. */
   get (key: Buffer, at: Revision): StoredValue | undefined {
-    const head = this.headRevision(key)
-    if (head !== undefined && head <= at) return this.value({ key, modRevision: head })
-    if (head === undefined) {
-      const died = this.#db.dead.get(key)
-      if (died === undefined || readRevision(died) <= at) return undefined
-    }
     const modRevision = this.#versionAt(key, at)
-    return modRevision === undefined ? undefined : this.value({ key, modRevision })
+    return modRevision === undefined ? undefined : this.value(modRevision)
   }
 
-  /** The value of a version that is a put. */
-  value ({ key, modRevision }: Found): StoredValue {
-    const bytes = this.#db.versions.get(versionKey(key, modRevision))
-    if (bytes === undefined || bytes[0] !== put) throw new Error(`the value of ${key.toString()} at ${modRevision} is missing`)
-    return { key: key.toString(), value: bytes.subarray(1), modRevision }
+  /** The value that was written at a revision. */
+  value (modRevision: Revision): StoredValue {
+    const line = this.logLine(modRevision)
+    if (line?.type !== 'put') throw new Error(`the value written at revision ${modRevision} is missing`)
+    return { key: line.key.toString(), value: line.value, modRevision }
   }
 
   /**
-   * The keys of a range that exist at a revision, in order; stops after having looked at `budget` keys, and then `next` is where to go on.
-   * With `isHead`, nothing has been written after the revision, which spares the look at dead keys.
+   * The revisions of the keys of a range that exist at a revision, in the order of keys; stops after having looked at `budget` keys, and then
+   * `next` is where to go on. With `isHead`, nothing has been written after the revision, which spares the look at dead keys.
    */
-  scan ({ start, end }: KeyRange, at: Revision, { limit, budget, isHead }: { limit: number, budget: number, isHead: boolean }): { found: Found[], next: Buffer | undefined } {
-    const found: Found[] = []
+  scan ({ start, end }: KeyRange, at: Revision, { limit, budget, isHead }: { limit: number, budget: number, isHead: boolean }): { found: Revision[], next: Buffer | undefined } {
+    const found: Revision[] = []
     let looked = 0
     for (const { key, revision, alive } of merged(this.#db.current, isHead ? undefined : this.#db.dead, { start, end })) {
       if (found.length >= limit || looked++ >= budget) return { found, next: key }
-      if (revision <= at) {
-        if (alive) found.push({ key, modRevision: revision })
-        continue
-      }
-      const modRevision = this.#versionAt(key, at)
-      if (modRevision !== undefined) found.push({ key, modRevision })
+      const modRevision = revision > at ? this.#replacedAt(key, at) : alive ? revision : undefined
+      if (modRevision !== undefined) found.push(modRevision)
     }
     return { found, next: undefined }
   }
@@ -112,86 +102,102 @@ export class Tables {
   count ({ start, end }: KeyRange, at: Revision, maxChanges: number): number | undefined {
     const newest = this.newestRevision()
     if (newest - at > BigInt(maxChanges)) return undefined
-    let count = this.#db.current.getKeysCount(range(start, end))
+    let count = isEmpty({ start, end }) ? 0 : this.#db.current.getKeysCount(range(start, end))
     const seen = new Set<string>()
     for (const { key } of this.readLog(at + 1n, newest, maxChanges)) {
       const id = key.toString('latin1')
       if (seen.has(id) || Buffer.compare(key, start) < 0 || (end !== undefined && Buffer.compare(key, end) >= 0)) continue
       seen.add(id)
-      count += (this.#versionAt(key, at) === undefined ? 0 : 1) - (this.headRevision(key) === undefined ? 0 : 1)
+      count += (this.#replacedAt(key, at) === undefined ? 0 : 1) - (this.headRevision(key) === undefined ? 0 : 1)
     }
     return count
   }
 
   /** Lines of the log from one revision to another (both inclusive), in order. */
-  readLog (from: Revision, to: Revision, limit: number): LogEntry[] {
-    const entries: LogEntry[] = []
-    for (const { key, value } of this.#db.log.getRange({ start: revisionKey(from), end: revisionKey(to + 1n), limit })) entries.push(readLogEntry(key, value))
-    return entries
+  readLog (from: Revision, to: Revision, limit: number): LogLine[] {
+    if (from > to) return []
+    const lines: LogLine[] = []
+    for (const { key, value } of this.#db.log.getRange({ start: revisionKey(from), end: revisionKey(to + 1n), limit })) lines.push(readLine(readRevision(key), value))
+    return lines
   }
 
-  logEntry (revision: Revision): LogEntry | undefined {
-    const value = this.#db.log.get(revisionKey(revision))
-    return value === undefined ? undefined : readLogEntry(revisionKey(revision), value)
+  logLine (revision: Revision): LogLine | undefined {
+    const line = this.#db.log.get(revisionKey(revision))
+    return line === undefined ? undefined : readLine(revision, line)
   }
 
-  /** A line of the log as the event that a watch delivers. */
-  event ({ type, key, revision }: LogEntry): StorageEvent {
-    if (type === 'delete') return { type, key: key.toString(), modRevision: revision }
-    return { type, ...this.value({ key, modRevision: revision }) }
-  }
-
-  /** Within a batch: adds the versions and index entries of one write. */
-  write (key: Buffer, value: Buffer | undefined, revision: Revision, timeMs: number): void {
-    const { versions, current, dead, log } = this.#db
+  /** Within a batch: adds one write, which replaces the version `expected` of its key. */
+  write ({ key, value, expected }: { key: Buffer, value: Buffer | undefined, expected: Revision | undefined }, revision: Revision, timeMs: number): void {
+    const { current, dead, history, log } = this.#db
     const id = revisionKey(revision)
+    log.put(id, makeLine(key, value, timeMs))
+    if (expected !== undefined) history.put(historyKey(key, expected), Buffer.from([put]))
     if (value === undefined) {
-      versions.put(versionKey(key, revision), Buffer.from([tombstone]))
       current.remove(key)
       dead.put(key, id)
-    } else {
-      versions.put(versionKey(key, revision), Buffer.concat([Buffer.from([put]), value]))
-      current.put(key, id)
+      return
+    }
+    current.put(key, id)
+    const died = expected === undefined ? dead.get(key) : undefined
+    if (died !== undefined) {
+      history.put(historyKey(key, readRevision(died)), Buffer.from([tombstone]))
       dead.remove(key)
     }
-    const head = Buffer.allocUnsafe(9)
-    head.writeBigUInt64BE(BigInt(Math.trunc(timeMs)))
-    head[8] = value === undefined ? tombstone : put
-    log.put(id, Buffer.concat([head, key]))
   }
 
-  /** Within a batch: remembers that history before the revision is gone. */
+  /** Within a batch: remembers that history before the revision cannot be read any more. */
   writeCompactRevision (revision: Revision): void {
     this.#db.meta.put(compactKey, revisionKey(revision))
   }
 
   /**
-   * Within a batch: forgets what the lines of the log make superfluous, given that history before `keepLogFrom` is gone: the versions
-   * before each, deletes themselves, and the lines before `keepLogFrom`. A version stays as long as it is the newest at that revision.
+   * Within a batch: removes what these consecutive lines of the log make superfluous once history before `compactRevision` is gone: the
+   * versions before each of them, and the deletes among them. The delete at the compacted revision itself keeps its line: a watch may start
+   * with it, as in etcd.
    */
-  forget (entries: readonly LogEntry[], keepLogFrom: Revision): void {
-    const { versions, dead, log } = this.#db
-    // The removals show only once they are committed, so that the versions before an earlier line of the same key must be passed over.
+  forget (lines: readonly LogLine[], compactRevision: Revision): void {
+    const { dead, history, log, meta } = this.#db
+    // Removals show once they are committed, so that the versions before an earlier line of the same key are passed over.
     const forgotten = new Map<string, Revision>()
-    for (const { key, revision, type } of entries) {
+    for (const { key, revision, type } of lines) {
       const id = key.toString('latin1')
-      for (const old of versions.getKeys({ start: versionKey(key, forgotten.get(id) ?? 0n), end: versionKey(key, revision) })) {
-        if (old.length === key.length + 9) versions.remove(old)
+      for (const old of history.getKeys({ start: historyKey(key, forgotten.get(id) ?? 0n), end: historyKey(key, revision) })) {
+        if (old.length !== key.length + 9) continue
+        history.remove(old)
+        const oldRevision = readRevision(old.subarray(key.length + 1))
+        if (oldRevision < compactRevision) log.remove(revisionKey(oldRevision))
       }
       forgotten.set(id, revision)
-      if (type === 'delete') {
-        versions.remove(versionKey(key, revision))
-        const died = dead.get(key)
-        if (died !== undefined && readRevision(died) === revision) dead.remove(key)
-      }
-      if (revision < keepLogFrom) log.remove(revisionKey(revision))
+      if (type === 'put') continue
+      history.remove(historyKey(key, revision))
+      if (revision < compactRevision) log.remove(revisionKey(revision))
+      const died = dead.get(key)
+      if (died !== undefined && readRevision(died) === revision) dead.remove(key)
     }
+    const last = lines.at(-1)
+    if (last !== undefined) meta.put(forgottenKey, revisionKey(last.revision))
   }
 
-  /** The newest version of a key at a revision; undefined if that is a delete or there is none. */
+  #metaRevision (name: Buffer): Revision {
+    const found = this.#db.meta.get(name)
+    return found === undefined ? 1n : readRevision(found)
+  }
+
+  /** The revision of the version of a key that is the newest at a revision; undefined if that is a delete or there is none. */
   #versionAt (key: Buffer, at: Revision): Revision | undefined {
+    const head = this.headRevision(key)
+    if (head !== undefined && head <= at) return head
+    if (head === undefined) {
+      const died = this.#db.dead.get(key)
+      if (died === undefined || readRevision(died) <= at) return undefined
+    }
+    return this.#replacedAt(key, at)
+  }
+
+  /** The same for a key that was written after the revision. */
+  #replacedAt (key: Buffer, at: Revision): Revision | undefined {
     // Another key with a 0x00 in it can lie between two versions of this one, but never with the same length.
-    for (const { key: id, value } of this.#db.versions.getRange({ start: versionKey(key, at), end: versionKey(key, 0n), reverse: true })) {
+    for (const { key: id, value } of this.#db.history.getRange({ start: historyKey(key, at), end: historyKey(key, 0n), reverse: true })) {
       if (id.length === key.length + 9) return value[0] === put ? readRevision(id.subarray(key.length + 1)) : undefined
     }
     return undefined
@@ -200,6 +206,7 @@ export class Tables {
 
 /** The entries of `current` and `dead`, which have no key in common, in the order of keys. */
 function * merged (current: Table, dead: Table | undefined, { start, end }: KeyRange): Generator<{ key: Buffer, revision: Revision, alive: boolean }> {
+  if (isEmpty({ start, end })) return
   const alive = current.getRange(range(start, end))[Symbol.iterator]()
   const gone = dead?.getRange(range(start, end))[Symbol.iterator]()
   try {
@@ -237,7 +244,11 @@ function range (start: Buffer, end: Buffer | undefined): { start: Buffer, end?: 
   return end === undefined ? { start: from } : { start: from, end }
 }
 
-function versionKey (key: Buffer, revision: Revision): Buffer {
+function isEmpty ({ start, end }: KeyRange): boolean {
+  return end !== undefined && Buffer.compare(start, end) >= 0
+}
+
+function historyKey (key: Buffer, revision: Revision): Buffer {
   const id = Buffer.allocUnsafe(key.length + 9)
   key.copy(id)
   id[key.length] = 0
@@ -255,6 +266,17 @@ function readRevision (bytes: Buffer): Revision {
   return bytes.readBigUInt64BE()
 }
 
-function readLogEntry (key: Buffer, value: Buffer): LogEntry {
-  return { revision: readRevision(key), timeMs: Number(value.readBigUInt64BE()), type: value[8] === put ? 'put' : 'delete', key: value.subarray(9) }
+function makeLine (key: Buffer, value: Buffer | undefined, timeMs: number): Buffer {
+  const line = Buffer.allocUnsafe(lineHead + key.length + (value?.length ?? 0))
+  line.writeBigUInt64BE(BigInt(Math.max(0, Math.trunc(timeMs))))
+  line[8] = value === undefined ? tombstone : put
+  line.writeUInt16BE(key.length, 9)
+  key.copy(line, lineHead)
+  value?.copy(line, lineHead + key.length)
+  return line
+}
+
+function readLine (revision: Revision, line: Buffer): LogLine {
+  const valueAt = lineHead + line.readUInt16BE(9)
+  return { revision, timeMs: Number(line.readBigUInt64BE()), type: line[8] === put ? 'put' : 'delete', key: line.subarray(lineHead, valueAt), value: line.subarray(valueAt) }
 }

@@ -192,8 +192,8 @@ export class EtcdClient {
   #connect (): Member[] {
     return this.#addresses.map(address => ({
       endpoint: address,
-      requests: new Etcd3(clientOptions(address, this.#tls?.credentials, 'annex')),
-      watches: new Etcd3(clientOptions(address, this.#tls?.credentials, 'annex-watch'))
+      requests: new Etcd3(clientOptions(address, this.#tls?.credentials)),
+      watches: new Etcd3(clientOptions(address, this.#tls?.credentials))
     }))
   }
 
@@ -236,14 +236,15 @@ function disconnect (members: readonly Member[]): void {
   }
 }
 
-function clientOptions (address: string, credentials: TlsCredentials | undefined, userAgent: string): IOptions {
+function clientOptions (address: string, credentials: TlsCredentials | undefined): IOptions {
   return {
     hosts: [address],
     ...(credentials !== undefined && address.startsWith('https:') && { credentials }),
     faultHandling: { host: () => noop, global: noop },
     grpcOptions: {
-      // Connections are shared by channels with the same options, so a name of its own gives watches their own connection.
-      'grpc.primary_user_agent': userAgent,
+      // The etcd client makes a new channel after every failure. With connections shared between channels, that one would find the
+      // address in backoff, and say neither why nor when it is back.
+      'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,

@@ -73,5 +73,5 @@ function meaningText ({ code, details }: CallFailure): string {
 function unavailableText (failure: CallFailure, endpoints: readonly string[]): string {
   const where = `etcd at ${endpoints.join(', ')}`
   if (failure.kind === 'refused') return `${where} refused the request: ${failure.details}`
-  return `${where} cannot be reached: ${failure.details.replace(/\. Resolution note: $/, '')}. Check that it runs and has a leader, and the configured endpoints and certificates`
+  return `${where} cannot be reached: ${failure.details.replace(/^No connection established\. Last error: (?:Error: )?/, '').replace(/\.? *Resolution note: *$/, '')}. Check that it runs and has a leader, and the configured endpoints and certificates`
 }

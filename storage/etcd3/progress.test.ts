@@ -35,17 +35,16 @@ testEtcd('watches prove that they are up to date, together, and without writing 
   const { revision } = await storage.create('/elsewhere', Buffer.from('x'))
   await Promise.all(readers.map(async reader => await reader.through(revision)))
   t.ok(readers.every(reader => reader.revision >= revision && reader.events.length === 0))
-  const writes = counts.get('progress') ?? 0
-  if (hasReliableProgress(binary.version)) t.equal(writes, 0)
-  else t.ok(writes > 0 && writes < readers.length, `${writes} writes for ${readers.length} watches`)
-
   const after = await storage.currentRevision()
   for (const reader of readers) {
     await reader.through(after)
     reader.watch.requestProgress()
     t.ok(((await reader.next())?.revision ?? 0n) >= after)
   }
-  t.ok((counts.get('progress') ?? 0) <= writes + 4, 'an idle store stays idle')
+  // A write is counted when it is answered, which may be after the watches have seen it; by now they all are.
+  const writes = counts.get('progress') ?? 0
+  if (hasReliableProgress(binary.version)) t.equal(writes, 0)
+  else t.ok(writes > 0 && writes <= 10, `${writes} writes for 360 requests`)
   for (const reader of readers) reader.watch.close()
 
   const everything = new WatchReader(storage.watch('/', { afterRevision: start }), start)

@@ -1,11 +1,12 @@
+import type { IRequestOp } from 'etcd3'
 import type { Revision } from '../interfaces.js'
 import type { EtcdClient } from './client.js'
 import { Coalescer } from './coalescer.js'
 import { progressKey } from './keys.js'
 import type { EtcdOperation } from './options.js'
 
-/** etcd's default --max-txn-ops is 128. */
-const mostPutsPerTransaction = 100
+/** etcd's default --max-txn-ops is 128, which operations of a transaction share with those of the transactions nested in it. */
+const mostOperations = 60
 
 /**
  * Helps watches to prove that they are up to date: "everything up to the store's newest revision has been delivered".
@@ -56,12 +57,16 @@ export class Progress {
   }
 
   async #write (): Promise<void> {
-    const puts = [...this.#prefixes.keys()].map(prefix => ({ request_put: { key: progressKey(prefix), value: Buffer.alloc(0) } }))
-    for (let i = 0; i < puts.length; i += mostPutsPerTransaction) {
-      const success = puts.slice(i, i + mostPutsPerTransaction)
+    const puts = [...this.#prefixes.keys()].map((prefix): IRequestOp => ({ request_put: { key: progressKey(prefix), value: Buffer.alloc(0) } }))
+    const nested = chunks(puts, mostOperations).map((success): IRequestOp => ({ request_txn: { success } }))
+    for (const success of chunks(nested, mostOperations)) {
       await this.#observe('progress', async () => await this.#client.write(async (etcd, options) => await etcd.kv.txn({ success }, options)))
     }
   }
+}
+
+function chunks<T> (items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
 /** Whether a server's manual progress notifications never overtake events; as Kubernetes decides it (etcdfeature). */

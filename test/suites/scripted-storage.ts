@@ -123,7 +123,8 @@ export class ScriptedStorage implements Storage {
 
   progressRequested (watch: ScriptedWatch): void {
     this.calls.requestProgress++
-    if (this.ignoreProgress || this.holdEvents) return
+    // A watch that is broken gets no events any more, so it must not be told of progress either.
+    if (this.ignoreProgress || this.holdEvents || !this.watches.has(watch)) return
     this.flush()
     watch.deliver({ events: [], revision: this.#revision })
   }

@@ -1,5 +1,5 @@
 import type { Cacher } from '../../../storage/cacher/cacher.js'
-import type { Revision, Storage } from '../../../storage/interfaces.js'
+import type { Revision, Storage, StoredValue } from '../../../storage/interfaces.js'
 import { printJson } from '../../codec/json-print.js'
 import { asJson, type KubeObject } from '../../meta/object-meta.js'
 import type { Resource, ResourceVersion } from '../resource.js'
@@ -32,6 +32,12 @@ export interface WriteOptions {
 export const keyOf = (context: StoreContext, namespace: string, name: string): string =>
   context.resource.namespaced ? `${context.prefix}${namespace}/${name}` : context.prefix + name
 
+/** The same without the store's own prefix, as some of upstream's messages name it. */
+export function relativeKeyOf (context: StoreContext, namespace: string, name: string): string {
+  const { group, names } = context.resource
+  return keyOf(context, namespace, name).slice(context.prefix.length - `/${group}/${names.plural}/`.length)
+}
+
 /** The prefix of a namespace's objects, or of all objects. */
 export const scopeOf = (context: StoreContext, namespace: string): string =>
   context.resource.namespaced && namespace !== '' ? `${context.prefix}${namespace}/` : context.prefix
@@ -45,10 +51,15 @@ export function encodeForStorage (object: KubeObject): Buffer {
   return Buffer.from(printJson(asJson({ ...object, metadata })))
 }
 
+/** An object together with the bytes that the store holds of it. */
+export interface Stored { readonly object: ServedObject; readonly bytes: Buffer }
+
+export const storedOf = (context: StoreContext, value: StoredValue | undefined): Stored | undefined =>
+  value && { object: ServedObject.fromStored(context.resource, value.value, value.modRevision), bytes: value.value }
+
 /** Reads one object from the store itself, past the cache. */
-export async function readStored (context: StoreContext, key: string, signal: AbortSignal | undefined): Promise<ServedObject | undefined> {
-  const { value } = await context.storage.get(key, { signal })
-  return value === undefined ? undefined : ServedObject.fromStored(context.resource, value.value, value.modRevision)
+export async function readStored (context: StoreContext, key: string, signal: AbortSignal | undefined): Promise<Stored | undefined> {
+  return storedOf(context, (await context.storage.get(key, { signal })).value)
 }
 
 /** An object that was not written: its bytes carry the given resourceVersion, or none for a dry run of a create. */

@@ -42,7 +42,7 @@ async function createOnce (context: StoreContext, object: KubeObject, options: C
   const key = keyOf(context, options.namespace, name)
   if (options.dryRun) {
     const existing = await readStored(context, key, options.signal).catch(error => { throw interpretStorageError(error, { verb: 'create', groupResource: context.resource.groupResource, name }) })
-    if (existing !== undefined) throw alreadyExists(context, name, object.metadata.generateName, existing)
+    if (existing !== undefined) throw alreadyExists(context, name, object.metadata.generateName, existing.object)
     return unwritten(context, stored, undefined)
   }
   try {
@@ -65,6 +65,7 @@ export function prepareCreate (context: StoreContext, object: KubeObject, option
   const { version } = options
   const meta = object.metadata
   if (meta.resourceVersion) throw newBadRequest('resourceVersion should not be set on objects to be created')
+  delete meta.selfLink
   meta.uid = randomUUID()
   meta.creationTimestamp = timestamp(context.now())
   if (!meta.name && meta.generateName) meta.name = generateName(meta.generateName)
@@ -94,10 +95,12 @@ export function prepareCreate (context: StoreContext, object: KubeObject, option
   return stored
 }
 
-/** An absent namespace is the request's; another one is an error. */
+/** An absent namespace is the request's, a cluster-scoped object loses it, another one is an error. */
 export function ensureNamespace (namespace: string, object: KubeObject): void {
-  if (!object.metadata.namespace) {
-    if (namespace !== '') object.metadata.namespace = namespace
+  if (namespace === '') {
+    delete object.metadata.namespace
+  } else if (!object.metadata.namespace) {
+    object.metadata.namespace = namespace
   } else if (object.metadata.namespace !== namespace) {
     throw newBadRequest('the namespace of the provided object does not match the namespace sent on the request')
   }

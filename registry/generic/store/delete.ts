@@ -1,10 +1,10 @@
 import { isStorageError } from '../../../storage/errors.js'
 import { notSupported, invalid, type FieldError } from '../../meta/field-error.js'
 import type { KubeObject } from '../../meta/object-meta.js'
-import { newConflict, newInvalid, newNotFound } from '../../meta/status-error.js'
+import { newConflict, newInvalid, newNotFound, type StatusError } from '../../meta/status-error.js'
 import { interpretStorageError } from '../interpret-error.js'
 import { ServedObject } from '../served-object.js'
-import { encodeForStorage, keyOf, readStored, timestamp, unwritten, type StoreContext, type WriteOptions } from './context.js'
+import { encodeForStorage, keyOf, readStored, storedOf, timestamp, unwritten, type StoreContext, type WriteOptions } from './context.js'
 
 /** `metav1.DeleteOptions`, decoded. */
 export interface DeletionOptions {
@@ -46,7 +46,7 @@ export async function deleteObject (context: StoreContext, name: string, request
   const { resource } = context
   const key = keyOf(context, request.namespace, name)
   const interpret = (error: unknown): unknown => interpretStorageError(error, { verb: 'delete', groupResource: resource.groupResource, name })
-  let current = await readStored(context, key, request.signal).catch(error => { throw interpret(error) })
+  let current = (await readStored(context, key, request.signal).catch(error => { throw interpret(error) }))?.object
   for (;;) {
     request.signal?.throwIfAborted()
     if (current === undefined) throw newNotFound(resource.groupResource, name)
@@ -57,6 +57,7 @@ export async function deleteObject (context: StoreContext, name: string, request
     await request.validate?.(current.object(request.version))
     const refused = resource.strategy.validateDelete?.(object, { subresource: '', version: request.version.name, now: context.now() }) ?? []
     if (refused.length > 0) throw newInvalid({ group: resource.group, kind: resource.names.kind }, name, refused)
+    if (!pending && (object.metadata.finalizers?.length ?? 0) > 0 && request.deletion.preconditions?.resourceVersion !== undefined) throw lostPrecondition(context, key, name, current)
     try {
       if (!pending) {
         if (!request.dryRun) await context.storage.delete(key, { modRevision: current.revision })
@@ -68,7 +69,7 @@ export async function deleteObject (context: StoreContext, name: string, request
       return { object: ServedObject.of(resource, object, revision), deleted: false }
     } catch (error) {
       if (!isStorageError(error, 'Conflict')) throw interpret(error)
-      current = error.current && ServedObject.fromStored(resource, error.current.value, error.current.modRevision)
+      current = storedOf(context, error.current)?.object
     }
   }
 }
@@ -87,6 +88,13 @@ function checkDeletable (context: StoreContext, current: ServedObject, deletion:
     throw newConflict(groupKind, current.name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${actual.resourceVersion}). The object might have been modified`)
   }
 }
+
+/**
+ * When a propagation policy takes the last finalizer away, upstream forgets the resourceVersion of the precondition on the way and then
+ * finds it broken. A client sees a conflict, as from there: nothing is deleted, and a second try without the precondition works.
+ */
+const lostPrecondition = (context: StoreContext, key: string, name: string, current: ServedObject): StatusError =>
+  newConflict(context.resource.groupResource, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ResourceVersion in precondition: , ResourceVersion in object meta: ${current.revision}`)
 
 /** The finalizers that must be empty before the object goes: options win over what is on the object. */
 function finalizersAfter (object: KubeObject, deletion: DeletionOptions): string[] {

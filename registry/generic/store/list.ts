@@ -44,7 +44,7 @@ export async function get (context: StoreContext, namespace: string, name: strin
     object = context.cacher.get(key)?.value
   } catch (error) {
     if (!lagging(error, resourceVersion)) throw interpretWait(context, error, resourceVersion === '' ? undefined : BigInt(resourceVersion), 'get')
-    object = await readStored(context, key, signal).catch((cause: unknown) => { throw interpretStorageError(cause, { verb: 'get', groupResource: context.resource.groupResource, name }) })
+    object = (await readStored(context, key, signal).catch((cause: unknown) => { throw interpretStorageError(cause, { verb: 'get', groupResource: context.resource.groupResource, name }) }))?.object
   }
   if (object === undefined) throw newNotFound(context.resource.groupResource, name)
   return object

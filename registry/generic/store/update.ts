@@ -12,7 +12,7 @@ import { toStorageVersion } from '../conversion.js'
 import { interpretStorageError } from '../interpret-error.js'
 import { ServedObject } from '../served-object.js'
 import { groupKindOf, validateScale, validateTypeMeta } from '../type-validation.js'
-import { encodeForStorage, keyOf, readStored, unwritten, type StoreContext, type WriteOptions } from './context.js'
+import { encodeForStorage, keyOf, readStored, relativeKeyOf, storedOf, unwritten, type Stored, type StoreContext, type WriteOptions } from './context.js'
 import { ensureNamespace, prepareCreate } from './create.js'
 
 export interface UpdateOptions extends WriteOptions {
@@ -27,6 +27,8 @@ export interface UpdateOptions extends WriteOptions {
    * when another writer was faster, so it must not keep state. Gets its own copy.
    */
   readonly transform: (old: KubeObject | undefined) => Promise<KubeObject> | KubeObject
+  /** The transform's metadata may hold what reading drops (an apply's): it is stored so, and answered as a reader will see it. */
+  readonly storedAsIs?: boolean
   /** Runs after the strategy and before validation by admission: settles managedFields whose times alone differ. */
   readonly settle?: (object: KubeObject, old: KubeObject) => void
   readonly validateCreate?: (object: KubeObject) => Promise<void>
@@ -50,10 +52,15 @@ export async function update (context: StoreContext, name: string, options: Upda
   const interpret = (error: unknown): unknown => interpretStorageError(error, { verb: 'update', groupResource, name })
 
   let current = context.cacher.ready() ? context.cacher.get(key)?.value : undefined
+  let stored: Stored | undefined
   let fromStore = false
-  const reread = async (): Promise<void> => {
-    current = await readStored(context, key, options.signal).catch(error => { throw interpret(error) })
+  const believe = (found: Stored | undefined): void => {
+    stored = found
+    current = found?.object
     fromStore = true
+  }
+  const reread = async (): Promise<void> => {
+    believe(await readStored(context, key, options.signal).catch(error => { throw interpret(error) }))
   }
   if (current === undefined) await reread()
 
@@ -67,35 +74,35 @@ export async function update (context: StoreContext, name: string, options: Upda
       await reread()
       continue
     }
-    if (change.kind === 'unchanged' && !fromStore) { await reread(); continue }
-    if (change.kind === 'unchanged') return { object: current!, created: false, deleted: false }
+    if (change.kind === 'update' && change.equal) {
+      if (!fromStore) { await reread(); continue }
+      // What readers see may be equal and what is stored not: an apply stores empty lists that reading drops.
+      if (encodeForStorage(change.object).equals(stored!.bytes)) return { object: current!, created: false, deleted: false }
+    }
     if (options.dryRun) return { object: unwritten(context, change.object, change.kind === 'create' ? undefined : current!.revision), created: change.kind === 'create', deleted: change.kind === 'delete' }
     try {
-      return await write(context, key, change, current?.revision)
+      return await write(context, key, change, current?.revision, options.storedAsIs === true)
     } catch (error) {
       if (!isStorageError(error, 'Conflict', 'KeyExists')) throw interpret(error)
-      current = error.current && ServedObject.fromStored(context.resource, error.current.value, error.current.modRevision)
-      fromStore = true
+      believe(storedOf(context, error.current))
     }
   }
 }
 
 type Change =
-  | { readonly kind: 'create' | 'update'; readonly object: KubeObject }
-  | { readonly kind: 'delete'; readonly object: KubeObject }
-  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'create' | 'delete'; readonly object: KubeObject }
+  /** `equal`: as far as readers can see, nothing changes. */
+  | { readonly kind: 'update'; readonly object: KubeObject; readonly equal: boolean }
 
-async function write (context: StoreContext, key: string, change: Exclude<Change, { kind: 'unchanged' }>, revision: Revision | undefined): Promise<UpdateResult> {
-  if (change.kind === 'create') {
-    const created = await context.storage.create(key, encodeForStorage(change.object))
-    return { object: ServedObject.of(context.resource, change.object, created.revision), created: true, deleted: false }
-  }
+async function write (context: StoreContext, key: string, change: Change, revision: Revision | undefined, storedAsIs: boolean): Promise<UpdateResult> {
   if (change.kind === 'delete') {
     await context.storage.delete(key, { modRevision: revision! })
     return { object: ServedObject.of(context.resource, change.object, revision), created: false, deleted: true }
   }
-  const updated = await context.storage.update(key, encodeForStorage(change.object), { modRevision: revision! })
-  return { object: ServedObject.of(context.resource, change.object, updated.revision), created: false, deleted: false }
+  const bytes = encodeForStorage(change.object)
+  const written = change.kind === 'create' ? await context.storage.create(key, bytes) : await context.storage.update(key, bytes, { modRevision: revision! })
+  const object = storedAsIs ? ServedObject.fromStored(context.resource, bytes, written.revision) : ServedObject.of(context.resource, change.object, written.revision)
+  return { object, created: change.kind === 'create', deleted: false }
 }
 
 async function prepareUpdate (context: StoreContext, name: string, current: ServedObject | undefined, options: UpdateOptions): Promise<Change> {
@@ -116,6 +123,7 @@ async function prepareUpdate (context: StoreContext, name: string, current: Serv
     throw newConflict(resource.groupResource, name, uidMismatch(context, options, name, old.metadata.uid))
   }
   const object = await options.transform(clone(old))
+  delete object.metadata.selfLink
   checkResourceVersion(context, name, object, old)
   ensureNamespace(resource.namespaced ? options.namespace : '', object)
 
@@ -140,7 +148,7 @@ async function prepareUpdate (context: StoreContext, name: string, current: Serv
   if (old.metadata.deletionTimestamp !== undefined && !object.metadata.finalizers?.length && !old.metadata.deletionGracePeriodSeconds) {
     return { kind: 'delete', object: stored }
   }
-  return equalJson(asJson(stored), asJson(storedOld)) ? { kind: 'unchanged' } : { kind: 'update', object: stored }
+  return { kind: 'update', object: stored, equal: equalJson(asJson(stored), asJson(storedOld)) }
 }
 
 function validate (context: StoreContext, object: KubeObject, old: KubeObject, stored: KubeObject, storedOld: KubeObject, options: UpdateOptions): void {
@@ -181,7 +189,7 @@ function checkResourceVersion (context: StoreContext, name: string, object: Kube
 
 /** The text with which upstream's storage reports a uid precondition. */
 const uidMismatch = (context: StoreContext, options: UpdateOptions, name: string, actual: string | undefined): string =>
-  `StorageError: invalid object, Code: 4, Key: ${keyOf(context, options.namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${actual}`
+  `StorageError: invalid object, Code: 4, Key: ${(options.dryRun ? relativeKeyOf : keyOf)(context, options.namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${actual}`
 
 function keepStatus (object: KubeObject, old: KubeObject, hasStatusSubresource: boolean): void {
   if (!hasStatusSubresource) return

@@ -1,0 +1,195 @@
+import fc from 'fast-check'
+import path from 'node:path'
+import t from 'tap'
+import { apiserverFlags } from './apiserver-flags.js'
+import { complete, flagTable, readApiserverCommand, type ApiserverConfig } from './apiserver-options.js'
+import { formatDuration, parseDuration } from './duration.js'
+import { flagSection } from './flag-types.js'
+import { helpText, parseFlags } from './flags.js'
+
+const section = flagSection('Test')
+const table = {
+  text: section.string('some-text', { default: 'x', help: 'text.' }),
+  on: section.bool('on', { default: true, help: 'on.' }),
+  off: section.bool('off', { default: false, help: 'off.' }),
+  count: section.int('count', { default: 7, help: 'count.' }),
+  time: section.duration('time', { default: 60_000, help: 'time.' }),
+  list: section.strings('list', { default: ['d'], help: 'list.' }),
+  array: section.stringArray('array', { default: [], help: 'array.' }),
+  map: section.map('map', { default: {}, help: 'map.' }),
+  level: section.int('v', { default: 0, shorthand: 'v', typeName: 'Level', help: 'level.' })
+} as const
+
+t.test('values are read as pflag reads them', async t => {
+  const defaults = { text: 'x', on: true, off: false, count: 7, time: 60_000, list: ['d'], array: [], map: {}, level: 0 }
+  for (const [args, expected] of [
+    [[], {}],
+    [['--some-text=a=b', '--count', '-3'], { text: 'a=b', count: -3 }],
+    [['--some-text', '--on'], { text: '--on' }],
+    [['--some-text='], { text: '' }],
+    [['--some_text=a_b'], { text: 'a_b' }],
+    [['--on=false', '--off'], { on: false, off: true }],
+    [['--on=F', '--off=1'], { on: false, off: true }],
+    [['--time=1h2m3.5s'], { time: 3_723_500 }],
+    [['--list=a,b', '--list', 'c'], { list: ['a', 'b', 'c'] }],
+    [['--list="a,b",c'], { list: ['a,b', 'c'] }],
+    [['--list='], { list: [] }],
+    [['--array=a,b', '--array=c'], { array: ['a,b', 'c'] }],
+    [['--map=a=1,b=2=3', '--map=a=4'], { map: { a: '4', b: '2=3' } }],
+    [['-v=2'], { level: 2 }],
+    [['-v', '3'], { level: 3 }],
+    [['-v4'], { level: 4 }],
+    [['--v=5'], { level: 5 }],
+    [['--v', '6'], { level: 6 }],
+    [['--count=1', '--count=2'], { count: 2 }]
+  ] as const) {
+    const { options, errors } = parseFlags(table, args, 'annex test')
+    t.same({ options, errors }, { options: { ...defaults, ...expected }, errors: [] }, args.join(' '))
+  }
+  t.same([...parseFlags(table, ['--some_text=a', '-v2'], 'c').changed], ['some-text', 'v'])
+  t.ok(parseFlags(table, ['-h'], 'c').help)
+  t.ok(parseFlags(table, ['--help'], 'c').help)
+})
+
+t.test('every error comes at once, in pflag\'s words', async t => {
+  const { errors, options } = parseFlags(table, ['--nope', '--count=abc', '-x', '--on=maybe', 'stray', '--time=5', '--map=a', '--list="a', '--v=99999999999999999999', '--text'], 'annex test')
+  t.same(errors, [
+    'unknown flag: --nope',
+    'invalid argument "abc" for "--count" flag: strconv.ParseInt: parsing "abc": invalid syntax',
+    "unknown shorthand flag: 'x' in -x",
+    'invalid argument "maybe" for "--on" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+    'unknown command "stray" for "annex test"',
+    'invalid argument "5" for "--time" flag: time: missing unit in duration "5"',
+    'invalid argument "a" for "--map" flag: a must be formatted as key=value',
+    'invalid argument "\\"a" for "--list" flag: parse error: bare " in non-quoted field',
+    'invalid argument "99999999999999999999" for "-v, --v" flag: strconv.ParseInt: parsing "99999999999999999999": value out of range',
+    'unknown flag: --text'
+  ])
+  t.equal(options.count, 7, 'a flag with an error keeps its default')
+  t.same(parseFlags(table, ['--count'], 'c').errors, ['flag needs an argument: --count'])
+  t.same(parseFlags(table, ['--', '--count=1'], 'c').errors, ['unknown command "--count=1" for "c"'])
+})
+
+t.test('durations are Go\'s', async t => {
+  for (const [text, ms] of [['0', 0], ['0s', 0], ['5m0s', 300_000], ['1.5h', 5_400_000], ['100ms', 100], ['-1m30s', -90_000], ['+.5s', 500], ['2us', 0.002], ['1µs', 0.001]] as const) t.equal(parseDuration(text), ms, text)
+  for (const [text, message] of [['', 'time: invalid duration ""'], ['x', 'time: invalid duration "x"'], ['1', 'time: missing unit in duration "1"'], ['1d', 'time: unknown unit "d" in duration "1d"'], ['-', 'time: invalid duration "-"'], ['1s x', 'time: unknown unit "s x" in duration "1s x"'], ['9999999h', 'time: invalid duration "9999999h"']] as const) {
+    t.throws(() => parseDuration(text), { message }, text)
+  }
+  for (const [ms, text] of [[0, '0s'], [60_000, '1m0s'], [300_000, '5m0s'], [3_600_000, '1h0m0s'], [1500, '1.5s'], [100, '100ms'], [-90_000, '-1m30s'], [0.002, '2µs']] as const) t.equal(formatDuration(ms), text)
+  fc.assert(fc.property(fc.integer({ min: -9e11, max: 9e11 }), ms => { t.equal(parseDuration(formatDuration(ms)), ms) }), { numRuns: 200 })
+})
+
+t.test('help names every flag once, by section, with its default', async t => {
+  const text = helpText(table, { command: 'annex test', description: 'Tests.' })
+  t.match(text, /^Tests\.\n\nUsage:\n {2}annex test \[flags\]\n\nTest flags:\n\n/)
+  t.match(text, /\n {6}--some-text string +text\. \(default "x"\)\n/)
+  t.match(text, /\n {6}--on +on\. \(default true\)\n {6}--off +off\.\n/)
+  t.match(text, /\n {6}--time duration +time\. \(default 1m0s\)\n/)
+  t.match(text, /\n {6}--list strings +list\. \(default \[d\]\)\n/)
+  t.match(text, /\n {2}-v, --v Level +level\.\n/)
+  t.match(text, /\n {2}-h, --help +help for annex test\n$/)
+  const command = await readApiserverCommand(['--help', '--nope'], { columns: 100 })
+  t.equal(command.kind, 'help')
+  if (command.kind !== 'help') return
+  for (const { name } of Object.values(apiserverFlags)) t.equal(command.text.split('\n').filter(line => new RegExp(`^ .*--${name}( |$)`).test(line.slice(0, 50))).length, 1, name)
+  t.ok(command.text.split('\n').every(line => line.length <= 130))
+})
+
+t.test('the README table has a row for every flag', async t => {
+  const markdown = flagTable()
+  for (const flag of Object.values(apiserverFlags)) t.equal(markdown.split('\n').filter(line => line.includes(`--${flag.name}\``) && line.startsWith('| `')).length, 1, flag.name)
+  t.match(markdown, /^### Secure serving\n\n\| flag \| default \| what it does \|\n/)
+  t.match(markdown, '| `--secure-port` int | `8443` |')
+  t.match(markdown, '`-v, --v` Level')
+  t.ok(markdown.split('\n').filter(line => line.startsWith('| ')).every(line => line.split(/(?<!\\)\|/).length === 5), 'no cell breaks its row')
+})
+
+const configOf = async (...args: string[]): Promise<ApiserverConfig> => {
+  const command = await readApiserverCommand(args)
+  if (command.kind !== 'config') throw new Error(JSON.stringify(command))
+  return command.config
+}
+
+t.test('no flags at all is a complete standalone server', async t => {
+  const config = await configOf()
+  t.match(config, {
+    serving: { bindAddress: '127.0.0.1', securePort: 8443, tls: undefined, http2: true },
+    dataDir: path.resolve('.annex'),
+    pkiDir: path.resolve('.annex/pki'),
+    kubeconfigFile: path.resolve('.annex/kubeconfig'),
+    storage: { type: 'embedded', directory: path.resolve('.annex/store'), compactionIntervalMs: 300_000 },
+    crdFiles: [],
+    metricTtlMs: 300_000,
+    authentication: { clientCaFile: undefined, anonymous: true },
+    authorization: { policyFile: undefined },
+    audit: undefined,
+    limits: { maxRequestsInflight: 400, maxMutatingRequestsInflight: 200, requestTimeoutMs: 60_000, minRequestTimeoutSeconds: 1800 },
+    shutdown: { delayMs: 0, timeoutMs: 60_000 },
+    verbosity: 0
+  })
+  t.throws(() => { (config.serving as { securePort: number }).securePort = 1 }, TypeError, 'frozen to the bottom')
+  t.throws(() => { (config.crdFiles as string[]).push('x') }, TypeError)
+  t.ok(config.serving.sans.includes('127.0.0.1'))
+})
+
+t.test('every flag reaches its place', async t => {
+  const dir = t.testdir({ a: '', b: '', crds: {} })
+  const [a, b, crds] = ['a', 'b', 'crds'].map(f => path.join(dir, f)) as [string, string, string]
+  t.match(await configOf('--secure-port=0', '--bind-address=0.0.0.0', `--data-dir=${dir}/data`, '--tls-san=x.example,10.0.0.1', '--tls-san=y.example', '--http2=false',
+    '--etcd-servers=https://e1:2379,https://e2:2379', `--etcd-cafile=${a}`, `--etcd-certfile=${a}`, `--etcd-keyfile=${b}`, '--etcd-prefix=/annex', '--etcd-compaction-interval=0',
+    `--crd-file=${a}`, `--crd-file=${crds}`, '--metric-ttl=1m', `--client-ca-file=${a}`, '--anonymous-auth=false', `--authorization-policy-file=${b}`,
+    `--audit-log-path=${dir}/audit.log`, `--audit-policy-file=${a}`, '--audit-log-maxsize=1', '--audit-log-maxbackup=2', '--audit-log-maxage=3',
+    '--max-requests-inflight=1', '--max-mutating-requests-inflight=0', '--request-timeout=5s', '--min-request-timeout=60', '--shutdown-delay-duration=1s', '--shutdown-timeout=2s', '-v=4'), {
+    serving: { securePort: 0, bindAddress: '0.0.0.0', http2: false },
+    storage: { type: 'etcd', servers: ['https://e1:2379', 'https://e2:2379'], prefix: '/annex', caFile: a, client: { certificateFile: a, keyFile: b }, compactionIntervalMs: 0 },
+    crdFiles: [a, crds],
+    metricTtlMs: 60_000,
+    authentication: { clientCaFile: a, anonymous: false },
+    authorization: { policyFile: b },
+    audit: { path: path.join(dir, 'audit.log'), policyFile: a, maxSizeBytes: 1_048_576, maxBackups: 2, maxAgeDays: 3 },
+    limits: { maxRequestsInflight: 1, maxMutatingRequestsInflight: 0, requestTimeoutMs: 5000, minRequestTimeoutSeconds: 60 },
+    shutdown: { delayMs: 1000, timeoutMs: 2000 },
+    verbosity: 4
+  })
+  t.same((await configOf(`--tls-cert-file=${a}`, `--tls-private-key-file=${b}`)).serving.tls, { certificateFile: a, keyFile: b })
+  t.equal((await configOf('--audit-log-path=-')).audit?.path, '-')
+  const { sans } = (await configOf('--bind-address=0.0.0.0', '--tls-san=x.example,10.0.0.1')).serving
+  t.ok(sans.includes('x.example') && sans.includes('10.0.0.1') && !sans.includes('0.0.0.0'))
+})
+
+t.test('each mistake has its sentence', async t => {
+  const dir = t.testdir({ a: '', d: {} })
+  const a = path.join(dir, 'a')
+  const d = path.join(dir, 'd')
+  for (const [args, expected] of [
+    [['--secure-port=70000'], ['--secure-port=70000: must be between 0 and 65535, inclusive']],
+    [['--bind-address=localhost'], ['--bind-address=localhost: must be an IP address']],
+    [[`--tls-cert-file=${a}`], [`--tls-cert-file=${a}: needs --tls-private-key-file`]],
+    [[`--tls-private-key-file=${a}`], [`--tls-private-key-file=${a}: needs --tls-cert-file`]],
+    [[`--client-ca-file=${dir}/none`], [`--client-ca-file=${dir}/none: no such file or directory`]],
+    [[`--client-ca-file=${d}`], [`--client-ca-file=${d}: is a directory`]],
+    [[`--data-dir=${a}`], [`--data-dir=${a}: is not a directory`]],
+    [['--data-dir='], ['--data-dir=: must not be empty']],
+    [['--tls-san=a_b'], ['--tls-san=a_b: must be a DNS name or an IP address']],
+    [[`--etcd-cafile=${a}`], [`--etcd-cafile=${a}: needs --etcd-servers`]],
+    [['--etcd-servers=http://e:2379', `--etcd-cafile=${a}`], [`--etcd-cafile=${a}: needs https in --etcd-servers`]],
+    [['--etcd-servers=https://e:2379', `--etcd-keyfile=${a}`], [`--etcd-keyfile=${a}: needs --etcd-certfile`]],
+    [['--etcd-servers=e:2379'], ['--etcd-servers=e:2379: must be a URL such as https://10.0.0.1:2379']],
+    [['--etcd-servers=http://e:2379,https://f:2379'], ['--etcd-servers=http://e:2379,https://f:2379: must be all http or all https']],
+    [['--etcd-servers=http://e:2379', '--etcd-prefix=x'], ['--etcd-prefix=x: must begin with /']],
+    [['--kubeconfig=x'], ['--kubeconfig=x: not available yet: authentication and authorization by a cluster; leave it out to run standalone']],
+    [['--authentication-kubeconfig=x', '--authorization-kubeconfig=y'], ['--authentication-kubeconfig=x: not available yet: authentication and authorization by a cluster; leave it out to run standalone', '--authorization-kubeconfig=y: not available yet: authentication and authorization by a cluster; leave it out to run standalone']],
+    [[`--audit-policy-file=${a}`], [`--audit-policy-file=${a}: needs --audit-log-path`]],
+    [[`--audit-log-path=${dir}/none/audit.log`], [`--audit-log-path=${dir}/none/audit.log: the directory ${dir}/none does not exist`]],
+    [['--max-requests-inflight=-1', '--request-timeout=0', '--metric-ttl=-1s', '--v=-1'], ['--metric-ttl=-1000ms: must be positive', '--max-requests-inflight=-1: must not be negative', '--request-timeout=0ms: must be positive', '--v=-1: must not be negative']],
+    [['--nope', '--secure-port=-1', `--crd-file=${dir}/none`], ['unknown flag: --nope', '--secure-port=-1: must be between 0 and 65535, inclusive', `--crd-file=${dir}/none: no such file or directory`]]
+  ] as const) {
+    const command = await readApiserverCommand(args)
+    t.same(command, { kind: 'errors', errors: expected }, args.join(' '))
+  }
+})
+
+t.test('options can be completed without a command line', async t => {
+  const { options } = parseFlags(apiserverFlags, [], 'x')
+  t.same((await complete({ ...options, securePort: 0, dataDir: t.testdir() })).errors, [])
+})
