@@ -51,7 +51,7 @@ console.log(`${n} cases recorded`)
 /** The object without what differs from run to run, and who owns what. */
 function outcome (object) {
   const { managedFields = [], labels, annotations, finalizers, ownerReferences } = object.metadata
-  const { apiVersion, kind, metadata, ...rest } = object
+  const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...rest } = object
   return {
     object: { ...(labels && { labels }), ...(annotations && { annotations }), ...(finalizers && { finalizers }), ...(ownerReferences && { ownerReferences }), ...rest },
     managers: Object.fromEntries(managedFields.map(e => [`${e.manager} ${e.operation} ${e.apiVersion.replace(/.*\//, '')}${e.subresource ? ' ' + e.subresource : ''}${e.time ? '' : ' untimed'}`, e.fieldsV1]))

@@ -56,7 +56,7 @@ class SmallServer {
 
   #write (step: Step): KubeObject {
     const { name, apiVersion, schema } = versionOf(step)
-    const live = this.#live && { ...this.#live, apiVersion }
+    const live: KubeObject | undefined = this.#live && { ...this.#live, apiVersion }
     const manager = fieldManager(name, step.to === 'status' ? 'status' : '')
     const fresh = (body: JsonObject): JsonObject => ({ apiVersion, kind: 'Thing', ...body, metadata: { name: 'x', ...(body.metadata as JsonObject | undefined) } })
     let object: KubeObject

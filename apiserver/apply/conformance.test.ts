@@ -16,10 +16,17 @@ import { fieldPath } from './path-element.js'
 // and must give the same managers, the same object, or the same error.
 
 interface Kind { readonly group: string; readonly version: string; readonly plural: string; readonly kind: string; readonly status: boolean; readonly schema: StructuralSchema }
+interface Crd {
+  readonly spec: {
+    readonly group: string
+    readonly names: { readonly plural: string; readonly kind: string }
+    readonly versions: ReadonlyArray<{ readonly name: string; readonly subresources?: { readonly status?: object }; readonly schema: { readonly openAPIV3Schema: StructuralSchema } }>
+  }
+}
 interface Write { readonly method: string; readonly url: string; readonly type: string; readonly body?: JsonValue | undefined; readonly edits?: ReadonlyArray<readonly [string[], JsonValue?]> | undefined }
 interface Recorded { readonly status?: number; readonly body?: JsonValue }
 
-const root = process.env['CONFORMANCE'] ?? new URL('../../test/conformance/', import.meta.url).pathname
+const root = process.env['CONFORMANCE'] ?? new URL('../../test/conformance/', import.meta.url).pathname // the variable: another copy
 const old = '2024-01-01T00:00:00Z'
 const now = '2024-01-02T00:00:00Z'
 
@@ -42,7 +49,7 @@ class Replay {
     const key = `${group}/${plural}/${name}`
     const apiVersion = `${group}/${version}`
     const stored = this.#objects.get(key)
-    const live = stored && { ...stored, apiVersion }
+    const live: KubeObject | undefined = stored && { ...stored, apiVersion }
     const done = answer.status === 200 || answer.status === 201
     if (write.method === 'DELETE') {
       if (done && !JSON.stringify(write.body ?? '').includes('dryRun')) this.#deleted(`${group}/${plural}/`, match[4], answer.body)
@@ -134,7 +141,7 @@ class Replay {
         else if (Array.isArray((item.metadata as JsonObject).finalizers)) this.#unknown.add(key) // shown as it was before
         else this.#objects.delete(key)
       }
-    } else for (const key of [...this.#objects.keys()]) if (key.startsWith(collection)) this.#objects.delete(key)
+    } else for (const key of this.#objects.keys()) if (key.startsWith(collection)) this.#objects.delete(key)
   }
 
   #manager (kind: Kind, subresource: '' | 'status'): FieldManager {
@@ -243,8 +250,10 @@ t.test('random runs keep kube-apiserver\'s managers, objects and errors', { skip
 })
 
 t.test('scripted scenarios keep kube-apiserver\'s managers, objects and errors', { skip: missing }, async t => {
-  const kinds = readdirSync(root + 'crds').flatMap(file => parseAllDocuments(readFileSync(`${root}crds/${file}`, 'utf8')).map(d => d.toJS() as any)).flatMap(({ spec }: any) => // eslint-disable-line @typescript-eslint/no-explicit-any
-    (spec.versions as any[]).map((v): Kind => ({ group: spec.group, version: v.name, plural: spec.names.plural, kind: spec.names.kind, status: v.subresources?.status !== undefined, schema: v.schema.openAPIV3Schema })))
+  const crds = readdirSync(root + 'crds').flatMap(file => parseAllDocuments(readFileSync(`${root}crds/${file}`, 'utf8')).map(d => d.toJS() as Crd))
+  const kinds = crds.flatMap(({ spec }) => spec.versions.map((v): Kind => ({
+    group: spec.group, version: v.name, plural: spec.names.plural, kind: spec.names.kind, status: v.subresources?.status !== undefined, schema: v.schema.openAPIV3Schema
+  })))
   let compared = 0
   for (const file of ['01-lifecycle', '03-patch', '04-subresources', '10-apply']) {
     for (const { name, steps } of JSON.parse(readFileSync(`${root}scenarios/${file}.json`, 'utf8')) as Array<{ name: string; steps: JsonObject[] }>) {

@@ -60,12 +60,10 @@ export class FieldSet {
 
   /** Whether the field at the path belongs to the set; fields above and below it do not matter. */
   has (path: Path): boolean {
-    let set: FieldSet | undefined = this
-    for (let i = 0; i < path.length - 1; i++) {
-      set = set.node(path[i]!)?.children
-      if (set === undefined) return false
-    }
-    return path.length > 0 && set.node(path[path.length - 1]!)?.owned === true
+    if (path.length === 0) return false
+    let node = this.node(path[0]!)
+    for (let i = 1; i < path.length; i++) node = node?.children?.node(path[i]!)
+    return node?.owned === true
   }
 
   /** The fields below an element, without it. */

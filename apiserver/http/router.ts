@@ -90,11 +90,14 @@ export class Router {
   }
 }
 
-/** What writes through an endpoint cannot change is not owned by them: main ignores status, status ignores the rest. */
+/**
+ * What writes through an endpoint cannot change is not owned by them: main ignores status, status ignores the rest. As for custom
+ * resources, main knows that of its own version only, so a write in one version takes removed status fields from managers of another.
+ */
 function fieldManagerFor (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): FieldManager {
   const resetFields = new Map<string, FieldSet>()
   for (const v of resource.versions) {
-    if (v.subresources.status === undefined || subresource === 'scale') continue
+    if (v.subresources.status === undefined || subresource === 'scale' || (subresource === '' && v !== version)) continue
     resetFields.set(v.apiVersion, subresource === 'status' ? FieldSet.of(fieldPath('metadata'), fieldPath('spec')) : FieldSet.of(fieldPath('status')))
   }
   return new FieldManager({

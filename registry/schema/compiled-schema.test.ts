@@ -98,6 +98,13 @@ t.test('a null that is not allowed is removed or replaced by the default', async
   t.same(o['spec'], { byDefault: 'd', kept: null, list: ['i', 'x'] })
 })
 
+t.test('defaults alone leave a null that has none, for validation to find', async t => {
+  const schema = compile({ type: 'object', properties: { gone: { type: 'string' }, byDefault: { type: 'string', default: 'd' } } })
+  const o = object({ gone: null, byDefault: null })
+  schema.setDefaults(o)
+  t.same(o['spec'], { gone: null, byDefault: 'd' })
+})
+
 t.test('a default is copied for every object', async t => {
   const schema = compile({ type: 'object', properties: { nested: { type: 'object', default: {}, properties: { list: { type: 'array', items: { type: 'integer' }, default: [1] } } } } })
   const [a, b] = [object({}), object({})]

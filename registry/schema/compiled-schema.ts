@@ -46,6 +46,11 @@ export class CompiledSchema {
     setDefaults(object, this.#root, { pruneNulls: true })
   }
 
+  /** Fills in defaults alone, in place: a null that has no default stays, to be found by validation. For the result of an apply. */
+  setDefaults (object: JsonObject): void {
+    setDefaults(object, this.#root, { pruneNulls: false })
+  }
+
   /** What is wrong with a new object: its values, then its embedded resources, then its sets and maps. */
   validate (object: JsonObject): FieldError[] {
     const findings = new Findings()

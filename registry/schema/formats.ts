@@ -40,12 +40,16 @@ export function daysIn (year: number, month: number): number {
 
 /** RFC 3339 without case; the zone's numbers are not checked, and what follows a second `t` is not read. */
 function isDateTime (text: string): boolean {
+  if (commonDateTime.test(text)) return true
   if (text.length < 4) return false
   const [date, time] = text.toLowerCase().split('t')
   if (time === undefined || !isDate(date!)) return false
   const parts = /^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$/u.exec(time)
   return parts !== null && parts[1]! <= '23' && parts[2]! <= '59' && parts[3]! <= '59'
 }
+
+/** What Kubernetes itself writes, but for the last days of months. */
+const commonDateTime = /^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$/
 
 const label = '[a-zA-Z0-9\\p{S}\\p{L}]'
 const hostname = new RegExp(`^(${label}((-?${label}{0,62})?)|(${label}(([a-zA-Z0-9\\-\\p{S}\\p{L}]{0,61}${label})?)(\\.)){1,}([a-zA-Z\\p{L}]){2,63})$`, 'u')

@@ -3,7 +3,7 @@
  * Source: `time.ParseDuration`, `kube-openapi/pkg/validation/strfmt/duration.go`.
  */
 export function isDuration (text: string): boolean {
-  if (isGoDuration(text)) return true
+  if ((text.length <= 16 && commonDuration.test(text)) || isGoDuration(text)) return true
   let found = false
   for (const [, , count, unit] of text.matchAll(/((\d+)[\t\n\f\r ]*([A-Za-zµ]+))/g)) {
     if (BigInt(count!) > maxInt64) return false
@@ -12,6 +12,8 @@ export function isDuration (text: string): boolean {
   return found
 }
 
+/** Short ones cannot be too long a time. */
+const commonDuration = /^(?:[0-9]{1,6}(?:ms|s|m|h))+$/
 const maxInt64 = 2n ** 63n - 1n
 
 /** Each unit's short names, and the stem its long names begin with. */

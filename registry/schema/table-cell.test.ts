@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { JsonValue } from '../codec/value.js'
 import { humanDuration } from './human-duration.js'
-import { age, cellFor, compileColumn, type CellColumn } from './table-cell.js'
+import { age, cellFor, compileColumn, dateOf, type CellColumn } from './table-cell.js'
 
 const now = new Date('2024-03-10T12:00:00Z')
 const object: JsonValue = { n: 3, big: 9007199254740993n, f: 1.5, large: 12345678.25, huge: 1e20, b: true, s: 'x', none: null, list: [1, { a: '<' }], when: '2024-03-05T12:00:00Z' }
@@ -17,6 +17,12 @@ const cells: readonly (readonly [type: CellColumn['type'], path: string, cell: J
 
 t.test('a cell is the first value found, in the column\'s type', async t => {
   for (const [type, jsonPath, cell] of cells) t.same(cellFor(compileColumn({ type, jsonPath }), object, now), cell, `${type} ${jsonPath}`)
+})
+
+t.test('a date column tells the timestamp behind its age', async t => {
+  t.equal(dateOf(compileColumn({ type: 'date', jsonPath: '.when' }), object), '2024-03-05T12:00:00Z')
+  t.equal(dateOf(compileColumn({ type: 'date', jsonPath: '.n' }), object), undefined)
+  t.equal(dateOf(compileColumn({ type: 'string', jsonPath: '.when' }), object), undefined)
 })
 
 t.test('ages of timestamps', async t => {

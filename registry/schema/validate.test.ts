@@ -12,7 +12,8 @@ import type { StructuralSchema } from './structural-schema.js'
  */
 const names = ['a', 'b', 'c'] as const
 const small = fc.integer({ min: 0, max: 3 })
-const record = <T> (model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> => fc.record(model, { requiredKeys: [] }) as fc.Arbitrary<Partial<T>>
+// Most rules are left out most of the time, so that many values are valid.
+const record = <T> (model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> => fc.tuple(fc.record(model), fc.subarray(Object.keys(model) as (keyof T)[], { maxLength: Math.min(2, Object.keys(model).length) })).map(([all, keys]) => Object.fromEntries(keys.map(k => [k, all[k]])) as Partial<T>)
 
 const rules: { [type: string]: fc.Arbitrary<StructuralSchema> } = {
   string: record({ minLength: small, maxLength: small, pattern: fc.constantFrom('^a', 'b$', '[0-9]', '^.{2}$'), enum: fc.subarray(['', 'a', 'ab', '😀'], { minLength: 1 }) }),
@@ -26,15 +27,15 @@ const anyRules: fc.Arbitrary<StructuralSchema> = fc.oneof(...Object.values(rules
 const junctors: fc.Arbitrary<StructuralSchema> = record({ anyOf: fc.array(anyRules, { minLength: 1, maxLength: 2 }), oneOf: fc.array(anyRules, { minLength: 1, maxLength: 3 }), allOf: fc.array(anyRules, { minLength: 1, maxLength: 2 }), not: anyRules })
 
 const schemas: (depth: number) => fc.Arbitrary<StructuralSchema> = fc.memo(depth => {
-  const leaf = (type: 'string' | 'integer' | 'number' | 'boolean'): fc.Arbitrary<StructuralSchema> => fc.tuple(rules[type]!, fc.option(junctors, { freq: 3 })).map(([r, j]) => ({ type, ...r, ...(j ?? {}) }))
+  const leaf = (type: 'string' | 'integer' | 'number' | 'boolean'): fc.Arbitrary<StructuralSchema> => fc.tuple(fc.option(rules[type]!, { freq: 1 }), fc.option(junctors, { freq: 1 })).map(([r, j]) => ({ type, ...r, ...j }))
   const leaves: fc.Arbitrary<StructuralSchema>[] = [
     leaf('string'), leaf('integer'), leaf('number'), leaf('boolean'),
     fc.constantFrom<StructuralSchema>({ type: 'string', nullable: true, minLength: 2 }, { type: 'integer', nullable: true, minimum: 2 }, { 'x-kubernetes-int-or-string': true, pattern: '^[0-9]+%$' })
   ]
   if (depth <= 1) return fc.oneof(...leaves)
   const below = schemas(depth - 1)
-  const array = fc.tuple(rules['array']!, below, fc.option(junctors, { freq: 3 })).map(([r, items, j]): StructuralSchema => ({ type: 'array', items, ...r, ...(j ?? {}) }))
-  const struct = fc.tuple(rules['object']!, fc.dictionary(fc.constantFrom(...names), below, { maxKeys: 3 }), fc.option(junctors, { freq: 3 })).map(([r, properties, j]): StructuralSchema => ({ type: 'object', properties: { ...properties }, ...r, ...(j ?? {}) }))
+  const array = fc.tuple(rules['array']!, below, fc.option(junctors, { freq: 1 })).map(([r, items, j]): StructuralSchema => ({ type: 'array', items, ...r, ...j }))
+  const struct = fc.tuple(rules['object']!, fc.dictionary(fc.constantFrom(...names), below, { maxKeys: 3 }), fc.option(junctors, { freq: 1 })).map(([r, properties, j]): StructuralSchema => ({ type: 'object', properties: { ...properties }, ...r, ...j }))
   const map = fc.tuple(rules['object']!, fc.oneof(below, fc.boolean())).map(([r, additionalProperties]): StructuralSchema => ({ type: 'object', ...r, additionalProperties }))
   return fc.oneof(...leaves, array, struct, struct, map)
 })
@@ -55,7 +56,7 @@ function valueOf (s: StructuralSchema): fc.Arbitrary<JsonValue> {
       default: return anyValue
     }
   })()
-  return fc.oneof({ weight: 6, arbitrary: likely }, { weight: 1, arbitrary: anyValue })
+  return fc.oneof({ weight: 12, arbitrary: likely }, { weight: 1, arbitrary: anyValue })
 }
 
 /** The same demands in JSON schema draft 7. */
@@ -86,9 +87,9 @@ t.test('the verdict on a value is ajv\'s', async t => {
     if (verdict) valid++
     else invalid++
     return (errors.length === 0) === verdict
-  }), { numRuns: 1500 })
-  t.ok(valid > 200, `${valid} valid`)
-  t.ok(invalid > 200, `${invalid} invalid`)
+  }), { numRuns: 1000 })
+  t.ok(valid > 150, `${valid} valid`)
+  t.ok(invalid > 150, `${invalid} invalid`)
 })
 
 const text = (schema: StructuralSchema, value: JsonValue): string[] => new CompiledSchema({ type: 'object', properties: { v: schema } }).validate({ v: value }).map(fieldErrorText)
