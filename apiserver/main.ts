@@ -29,7 +29,7 @@ async function main (args: readonly string[]): Promise<number> {
 }
 
 async function apiserver (args: readonly string[]): Promise<number> {
-  const parsed = await readApiserverCommand(args, { columns: process.stdout.columns })
+  const parsed = await readApiserverCommand(args, { columns: process.stdout.columns, env: process.env })
   if (parsed.kind === 'help') { process.stdout.write(parsed.text); return 0 }
   if (parsed.kind === 'errors') {
     process.stderr.write(parsed.errors.map(e => `annex apiserver: ${e}\n`).join('') + 'See annex apiserver --help.\n')

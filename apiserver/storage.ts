@@ -4,7 +4,11 @@ import type { ApiserverConfig } from './options/apiserver-options.js'
 
 /** Opens the store that the config names. etcd need not be there yet; the embedded store must open. @throws StorageError */
 export async function openStorage (config: ApiserverConfig['storage']): Promise<Storage> {
-  if (config.type === 'embedded') return EmbeddedStorage.open({ directory: config.directory, compactionIntervalMs: config.compactionIntervalMs })
+  if (config.type === 'embedded') {
+    const { directory, compactionIntervalMs } = config
+    // As with etcd, history lives for one to two intervals.
+    return EmbeddedStorage.open({ directory, compactionIntervalMs, ...(compactionIntervalMs > 0 && { historyMs: compactionIntervalMs }) })
+  }
   const { Etcd3Storage } = await import('../storage/etcd3/storage.js')
   return Etcd3Storage.open({
     endpoints: config.servers,

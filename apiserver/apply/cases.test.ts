@@ -1,3 +1,4 @@
+import { readableMeta } from '../../registry/generic/stored-meta.js'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { cloneJson } from '../../registry/codec/json-clone.js'
@@ -63,6 +64,7 @@ class SmallServer {
     if (step.apply !== undefined) {
       object = manager.apply(live, step.raw ? step.apply : fresh(step.apply), decodeURIComponent(step.by), { force: step.force === true, now })
       object = asObject(defaulted(schema, cloneJson(asJson(object))))
+      object.metadata = readableMeta(asJson(object).metadata) // as it would be read back
     } else {
       const sent = step.create ?? step.put
       const body = sent !== undefined ? { ...fresh(sent) } : step.merge !== undefined ? mergePatch(asJson(live!), step.merge) as JsonObject : jsonPatch(asJson(live!), step.json!)

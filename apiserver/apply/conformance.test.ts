@@ -1,3 +1,4 @@
+import { readableMeta } from '../../registry/generic/stored-meta.js'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
@@ -76,6 +77,7 @@ class Replay {
     try {
       const object = cloneJson(asJson(manager.apply(live, config, by, { force, now })))
       if (failed && !/^(Apply failed|failed to create typed|invalid object type|metadata.managedFields)/.test(message)) return // refused later
+      object.metadata = readableMeta(object.metadata) // as it would be read back
       const schema = new CompiledSchema(kind.schema)
       schema.prune(object)
       schema.applyDefaults(object)

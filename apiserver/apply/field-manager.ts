@@ -1,5 +1,5 @@
 import { cloneJson } from '../../registry/codec/json-clone.js'
-import { isObject, setMember, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
+import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { asJson, asObject, type KubeObject, type ManagedFieldsEntry } from '../../registry/meta/object-meta.js'
 import { ApplyConflict } from './conflict.js'
 import { ApplyError, InvalidApply, ManagedFieldsError } from './errors.js'
@@ -100,7 +100,7 @@ export class FieldManager {
     if (manager === kubectlManager) object = syncLastApplied(object, config)
     const entries = encodeManagedFields(result.managed, this.#cache)
     if (live !== undefined && object === before && sameEntries(entries, live.metadata.managedFields)) return live
-    return withManagedFields(withDecodedMetadata(cloneJson(object)), entries)
+    return withManagedFields(cloneJson(object), entries)
   }
 
   /** Whether managedFields can be read, as they must after mutating admission. @throws ManagedFieldsError when not */
@@ -239,20 +239,6 @@ function withoutManagedFields (object: JsonObject): JsonObject {
   if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return object
   const { managedFields: _, ...rest } = metadata
   return { ...object, metadata: rest }
-}
-
-/**
- * Metadata as it would be decoded: no nulls and no empty members, and a null label or annotation is an empty one. Modifies its argument.
- */
-function withDecodedMetadata (object: JsonObject): JsonObject {
-  const { metadata } = object
-  if (!isObject(metadata)) return object
-  for (const key of Object.keys(metadata)) {
-    const value = metadata[key]!
-    if (value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0)) delete metadata[key]
-    else if ((key === 'labels' || key === 'annotations') && isObject(value)) for (const name in value) if (value[name] === null) setMember(value, name, '')
-  }
-  return object
 }
 
 function withManagedFields (object: JsonObject, entries: ManagedFieldsEntry[] | undefined): KubeObject {

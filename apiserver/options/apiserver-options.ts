@@ -1,9 +1,10 @@
-import { access, constants, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { isIP } from 'node:net'
 import { isDnsName } from '../../certs/serving-certificate.js'
 import { apiserverFlags, type ApiserverOptions } from './apiserver-flags.js'
+import { Checks } from './checks.js'
+import { checkDelegation, clusterConfig, requestHeaderConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig } from './cluster-options.js'
 import { helpText, markdownTable, parseFlags } from './flags.js'
 
 const command = 'annex apiserver'
@@ -34,8 +35,24 @@ export interface ApiserverConfig {
     | { readonly type: 'etcd'; readonly servers: readonly string[]; readonly prefix: string; readonly caFile: string | undefined; readonly client: TlsFiles | undefined; readonly compactionIntervalMs: number }
   readonly crdFiles: readonly string[]
   readonly metricTtlMs: number
-  readonly authentication: { readonly clientCaFile: string | undefined; readonly anonymous: boolean }
-  readonly authorization: { readonly policyFile: string | undefined }
+  /** The cluster that is asked about users and their rights, and for its namespaces; undefined: standalone. */
+  readonly cluster: ClusterConfig | undefined
+  readonly authentication: {
+    readonly clientCaFile: string | undefined
+    readonly anonymous: boolean
+    /** Whether the cluster's own authentication configuration is left alone. */
+    readonly skipLookup: boolean
+    readonly tolerateLookupFailure: boolean
+    readonly tokenCacheTtlMs: number
+    /** A front proxy named by flags, instead of the one that the cluster publishes. */
+    readonly requestHeader: RequestHeaderConfig | undefined
+  }
+  readonly authorization: {
+    readonly policyFile: string | undefined
+    readonly alwaysAllowPaths: readonly string[]
+    readonly allowCacheTtlMs: number
+    readonly denyCacheTtlMs: number
+  }
   /** Undefined: no audit log. */
   readonly audit: { readonly path: string; readonly policyFile: string | undefined; readonly maxSizeBytes: number; readonly maxBackups: number; readonly maxAgeDays: number } | undefined
   readonly limits: {
@@ -56,10 +73,10 @@ export type ApiserverCommand =
   | { readonly kind: 'config'; readonly config: ApiserverConfig }
 
 /** Command line → Options → Config. Never throws for what a person typed: every error comes at once, the caller exits with 2. */
-export async function readApiserverCommand (args: readonly string[], environment: { columns?: number | undefined } = {}): Promise<ApiserverCommand> {
+export async function readApiserverCommand (args: readonly string[], environment: ClusterEnvironment & { columns?: number | undefined } = {}): Promise<ApiserverCommand> {
   const parsed = parseFlags(apiserverFlags, args, command)
   if (parsed.help) return { kind: 'help', text: helpText(apiserverFlags, { command, description, columns: environment.columns }) }
-  const completed = await complete(parsed.options)
+  const completed = await complete(parsed.options, environment)
   const errors = [...parsed.errors, ...completed.errors]
   return errors.length > 0 ? { kind: 'errors', errors } : { kind: 'config', config: completed.config }
 }
@@ -71,9 +88,10 @@ export const flagTable = (): string => markdownTable(apiserverFlags)
  * Fills in what follows from the options and checks them all, files included.
  * @returns the frozen config; it may be used only if there are no errors
  */
-export async function complete (options: ApiserverOptions): Promise<{ config: ApiserverConfig; errors: readonly string[] }> {
+export async function complete (options: ApiserverOptions, environment: ClusterEnvironment = {}): Promise<{ config: ApiserverConfig; errors: readonly string[] }> {
   const checks = new Checks()
-  checkDelegation(checks, options)
+  const cluster = clusterConfig(options, environment)
+  checkDelegation(checks, options, cluster)
   checkServing(checks, options)
   checkStorage(checks, options)
   checkNumbers(checks, options)
@@ -84,16 +102,20 @@ export async function complete (options: ApiserverOptions): Promise<{ config: Ap
     checks.file('etcd-cafile', options.etcdCafile),
     checks.file('etcd-certfile', options.etcdCertfile),
     checks.file('etcd-keyfile', options.etcdKeyfile),
+    checks.file('kubeconfig', options.kubeconfig),
+    checks.file('authentication-kubeconfig', options.authenticationKubeconfig),
+    checks.file('authorization-kubeconfig', options.authorizationKubeconfig),
+    checks.file('requestheader-client-ca-file', options.requestheaderClientCaFile),
     checks.file('authorization-policy-file', options.authorizationPolicyFile),
     checks.file('audit-policy-file', options.auditPolicyFile),
     ...options.crdFile.map(file => file === '' ? Promise.resolve(checks.add('crd-file', file, 'must not be empty')) : checks.file('crd-file', file, { orDirectory: true })),
     checks.parentOf('audit-log-path', options.auditLogPath),
     checks.directory('data-dir', options.dataDir)
   ])
-  return { config: deepFreeze(configOf(options)), errors: checks.sorted() }
+  return { config: deepFreeze(configOf(options, cluster)), errors: checks.sorted(Object.values(apiserverFlags).map(flag => flag.name)) }
 }
 
-function configOf (o: ApiserverOptions): ApiserverConfig {
+function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined): ApiserverConfig {
   const file = (name: string): string | undefined => name === '' ? undefined : path.resolve(name)
   const pair = (certificate: string, key: string): TlsFiles | undefined => certificate === '' || key === '' ? undefined : { certificateFile: path.resolve(certificate), keyFile: path.resolve(key) }
   const dataDir = path.resolve(o.dataDir)
@@ -118,8 +140,21 @@ function configOf (o: ApiserverOptions): ApiserverConfig {
       : { type: 'etcd', servers: o.etcdServers, prefix: o.etcdPrefix, caFile: file(o.etcdCafile), client: pair(o.etcdCertfile, o.etcdKeyfile), compactionIntervalMs: o.etcdCompactionInterval },
     crdFiles: o.crdFile.map(f => path.resolve(f)),
     metricTtlMs: o.metricTtl,
-    authentication: { clientCaFile: file(o.clientCaFile), anonymous: o.anonymousAuth },
-    authorization: { policyFile: file(o.authorizationPolicyFile) },
+    cluster,
+    authentication: {
+      clientCaFile: file(o.clientCaFile),
+      anonymous: o.anonymousAuth,
+      skipLookup: o.authenticationSkipLookup,
+      tolerateLookupFailure: o.authenticationTolerateLookupFailure,
+      tokenCacheTtlMs: o.authenticationTokenWebhookCacheTtl,
+      requestHeader: requestHeaderConfig(o)
+    },
+    authorization: {
+      policyFile: file(o.authorizationPolicyFile),
+      alwaysAllowPaths: o.authorizationAlwaysAllowPaths,
+      allowCacheTtlMs: o.authorizationWebhookCacheAuthorizedTtl,
+      denyCacheTtlMs: o.authorizationWebhookCacheUnauthorizedTtl
+    },
     audit: o.auditLogPath === ''
       ? undefined
       : { path: o.auditLogPath === '-' ? '-' : path.resolve(o.auditLogPath), policyFile: file(o.auditPolicyFile), maxSizeBytes: o.auditLogMaxsize * 1024 * 1024, maxBackups: o.auditLogMaxbackup, maxAgeDays: o.auditLogMaxage },
@@ -131,13 +166,6 @@ function configOf (o: ApiserverOptions): ApiserverConfig {
     },
     shutdown: { delayMs: o.shutdownDelayDuration, timeoutMs: o.shutdownTimeout },
     verbosity: o.verbosity
-  }
-}
-
-/** Joining a cluster is not built yet; serving standalone although a cluster was named would ignore its users and its policy. */
-function checkDelegation (checks: Checks, o: ApiserverOptions): void {
-  for (const [flag, value] of [['kubeconfig', o.kubeconfig], ['authentication-kubeconfig', o.authenticationKubeconfig], ['authorization-kubeconfig', o.authorizationKubeconfig]] as const) {
-    if (value !== '') checks.add(flag, value, 'not available yet: authentication and authorization by a cluster; leave it out to run standalone')
   }
 }
 
@@ -187,60 +215,6 @@ function parseUrl (text: string): URL | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Collects errors in the order of the flags, whatever order the file checks finish in. */
-class Checks {
-  readonly #errors: { flag: string; text: string }[] = []
-
-  add (flag: string, value: string | number, why: string): void {
-    this.#errors.push({ flag, text: `--${flag}=${value}: ${why}` })
-  }
-
-  both (flag: string, value: string, other: string, otherValue: string): void {
-    if (value === '') this.add(other, otherValue, `needs --${flag}`)
-    else this.add(flag, value, `needs --${other}`)
-  }
-
-  async file (flag: string, file: string, options: { orDirectory?: boolean } = {}): Promise<void> {
-    if (file === '') return
-    try {
-      const info = await stat(file)
-      if (info.isDirectory() && options.orDirectory !== true) this.add(flag, file, 'is a directory')
-      else await access(file, constants.R_OK)
-    } catch (error) {
-      this.add(flag, file, problem(error))
-    }
-  }
-
-  /** A directory that exists, or can be made. */
-  async directory (flag: string, directory: string): Promise<void> {
-    if (directory === '') return
-    const info = await stat(directory).catch((error: NodeJS.ErrnoException) => error)
-    if (info instanceof Error) {
-      if (info.code !== 'ENOENT') this.add(flag, directory, problem(info))
-    } else if (!info.isDirectory()) {
-      this.add(flag, directory, 'is not a directory')
-    }
-  }
-
-  async parentOf (flag: string, file: string): Promise<void> {
-    if (file === '' || file === '-') return
-    const parent = path.dirname(path.resolve(file))
-    const info = await stat(parent).catch((error: NodeJS.ErrnoException) => error)
-    if (info instanceof Error || !info.isDirectory()) this.add(flag, file, `the directory ${parent} does not exist`)
-    else if (await stat(file).then(s => s.isDirectory(), () => false)) this.add(flag, file, 'is a directory')
-  }
-
-  sorted (): string[] {
-    const order = Object.values(apiserverFlags).map(flag => flag.name as string)
-    return this.#errors.toSorted((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag)).map(e => e.text)
-  }
-}
-
-function problem (error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ENOENT' ? 'no such file or directory' : code === 'EACCES' ? 'permission denied' : `cannot be read (${code ?? String(error)})`
 }
 
 function deepFreeze<T> (value: T): T {

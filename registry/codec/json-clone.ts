@@ -5,8 +5,8 @@ export function cloneJson<T extends JsonValue> (value: T): T
 export function cloneJson (value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
-    const copy = new Array<JsonValue>(value.length)
-    for (let i = 0; i < value.length; i++) copy[i] = cloneJson(value[i] as JsonValue)
+    const copy: JsonValue[] = []
+    for (let i = 0; i < value.length; i++) copy.push(cloneJson(value[i] as JsonValue))
     return copy
   }
   const copy: JsonObject = {}

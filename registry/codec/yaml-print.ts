@@ -191,7 +191,7 @@ class Printer {
 const isBreak = (c: string): boolean => c === '\n' || c === '\r' || c === '\x85' || c === '\u2028' || c === '\u2029'
 
 /** What yaml.v2 prints as it is: nothing beyond the Basic Multilingual Plane, for example. */
-const isPrintable = (c: string): boolean => /^[\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]$/.test(c)
+const isPrintable = (text: string): boolean => /^[\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/.test(text)
 
 const shortEscapes: ReadonlyMap<string, string> = new Map([
   ['\0', '\\0'], ['\x07', '\\a'], ['\b', '\\b'], ['\t', '\\t'], ['\n', '\\n'], ['\v', '\\v'], ['\f', '\\f'], ['\r', '\\r'], ['\x1b', '\\e'],
@@ -210,7 +210,7 @@ interface Shape { readonly multiline: boolean, readonly plain: boolean, readonly
 function analyze (text: string): Shape {
   if (text === '') return { multiline: false, plain: true, singleQuoted: true, block: false }
   const multiline = /[\n\r\x85\u2028\u2029]/.test(text)
-  const special = [...text].some(c => !isPrintable(c)) || / [\n\r\x85\u2028\u2029]/.test(text)
+  const special = !isPrintable(text) || / [\n\r\x85\u2028\u2029]/.test(text)
   const breakThenSpace = /[\n\r\x85\u2028\u2029] /.test(text)
   const indicator = /^(?:---|\.\.\.)|^[#,[\]{}&*!|>'"%@`]|^[?:-](?:[ \t]|$)|:(?:[ \t]|$)|[ \t\n\r\x85\u2028\u2029\0]#/.test(text)
   const edge = /^[ \n\r\x85\u2028\u2029]|[ \n\r\x85\u2028\u2029]$/.test(text)
@@ -235,16 +235,22 @@ function numberText (n: number): string {
 
 /** yaml.v2's order of keys: digits are compared as numbers, and letters come after everything else. */
 export function compareNaturally (a: string, b: string): number {
+  let same = 0
+  while (same < a.length && a.charCodeAt(same) === b.charCodeAt(same)) same++
+  const p = a.charCodeAt(same)
+  const q = b.charCodeAt(same)
+  return isAsciiLetter(p) && isAsciiLetter(q) ? p - q : compareCharacters(a, b)
+}
+
+function compareCharacters (a: string, b: string): number {
   const x = [...a]
   const y = [...b]
   for (let i = 0; i < x.length && i < y.length; i++) {
     const p = x[i] as string
     const q = y[i] as string
     if (p === q) continue
-    const letters = [isLetter(p), isLetter(q)]
-    if (letters[0] && letters[1]) return codeOf(p) - codeOf(q)
-    if (letters[0] || letters[1]) return letters[1] ? -1 : 1
-    return compareNumbers(x, y, i)
+    if (isLetter(p) !== isLetter(q)) return isLetter(q) ? -1 : 1
+    return isLetter(p) ? codeOf(p) - codeOf(q) : compareNumbers(x, y, i)
   }
   return x.length - y.length
 }
@@ -264,6 +270,7 @@ function compareNumbers (x: string[], y: string[], i: number): number {
   return [...m].length - [...n].length || codeOf(x[i] as string) - codeOf(y[i] as string)
 }
 
+const isAsciiLetter = (c: number): boolean => (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a)
 const isLetter = (c: string): boolean => /^\p{L}$/u.test(c)
 const isDigit = (c: string): boolean => /^\p{Nd}$/u.test(c)
 const codeOf = (c: string): number => c.codePointAt(0) as number

@@ -65,11 +65,21 @@ export class YamlReader {
     return this.#text.slice(start, this.#at)
   }
 
-  /** Reads characters while they match. */
+  /** Reads characters of one line while they match. The function may peek further. */
   takeWhile (matches: (c: number) => boolean): string {
-    let out = ''
-    while (matches(this.peek())) out += this.take()
-    return out
+    const start = this.#at
+    let astral = 0
+    for (let c = this.peek(); matches(c); c = this.peek()) {
+      if (c >= 0xd800 && c < 0xdc00) {
+        this.#at++
+        astral++
+      }
+      this.#at++
+    }
+    const length = this.#at - start - astral
+    this.#index += length
+    this.#column += length
+    return this.#text.slice(start, this.#at)
   }
 
   /** Reads a line break, if there is one, and says what it stands for: LF, except for U+2028 and U+2029. */

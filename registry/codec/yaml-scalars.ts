@@ -14,8 +14,8 @@ class Spacing {
   read (reader: YamlReader): void {
     const c = reader.peek()
     if (isBlank(c)) {
-      const blank = reader.take()
-      if (!this.broken) this.blanks += blank
+      const blanks = reader.take()
+      if (!this.broken) this.blanks += blanks
     } else if (!this.broken) {
       this.blanks = ''
       this.leadingBreak += reader.takeBreak()
@@ -41,11 +41,11 @@ export function scanPlainScalar (reader: YamlReader, parentIndent: number, flow:
   let end = start
   let value = ''
   const spacing = new Spacing()
+  const isWord = (c: number): boolean => !isBlankOrEnd(c) && !(c === 0x3a && isBlankOrEnd(reader.peek(1))) && !(flow && endsFlowScalar(c))
   while (!reader.isDocumentIndicator() && reader.peek() !== 0x23) {
-    for (let c = reader.peek(); !isBlankOrEnd(c); c = reader.peek()) {
-      if (c === 0x3a && isBlankOrEnd(reader.peek(1))) break
-      if (flow && ',?[]{}'.includes(String.fromCharCode(c))) break
-      value += spacing.take() + reader.take()
+    const word = reader.takeWhile(isWord)
+    if (word !== '') {
+      value += spacing.take() + word
       end = reader.mark
     }
     if (!isBlank(reader.peek()) && !isBreak(reader.peek())) break
@@ -60,10 +60,13 @@ export function scanPlainScalar (reader: YamlReader, parentIndent: number, flow:
   return { token: { type: 'scalar', start, end, value, style: 'plain' }, endsWithBreak: spacing.broken }
 }
 
+const endsFlowScalar = (c: number): boolean => c === 0x2c || c === 0x3f || c === 0x5b || c === 0x5d || c === 0x7b || c === 0x7d
+
 export function scanFlowScalar (reader: YamlReader): Token {
   const start = reader.mark
   const single = reader.peek() === 0x27
   const quote = single ? 0x27 : 0x22
+  const isOrdinary = (c: number): boolean => c !== quote && (single || c !== 0x5c) && !isBlankOrEnd(c)
   reader.take()
   let value = ''
   for (;;) {
@@ -85,7 +88,7 @@ export function scanFlowScalar (reader: YamlReader): Token {
         }
         value += scanEscape(reader, start)
       } else {
-        value += reader.take()
+        value += reader.takeWhile(isOrdinary)
       }
     }
     if (reader.peek() === quote) break
@@ -97,17 +100,16 @@ export function scanFlowScalar (reader: YamlReader): Token {
   return { type: 'scalar', start, end: reader.mark, value, style: single ? 'single-quoted' : 'double-quoted' }
 }
 
-const escapes: Readonly<Record<string, string>> = {
-  __proto__: null as never,
-  0: '\0', a: '\x07', b: '\b', t: '\t', '\t': '\t', n: '\n', v: '\v', f: '\f', r: '\r', e: '\x1b', ' ': ' ', '"': '"', "'": "'", '\\': '\\',
-  N: '\x85', _: '\xa0', L: '\u2028', P: '\u2029'
-}
-const codeLengths: Readonly<Record<string, number>> = { __proto__: null as never, x: 2, u: 4, U: 8 }
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['0', '\0'], ['a', '\x07'], ['b', '\b'], ['t', '\t'], ['\t', '\t'], ['n', '\n'], ['v', '\v'], ['f', '\f'], ['r', '\r'], ['e', '\x1b'],
+  [' ', ' '], ['"', '"'], ["'", "'"], ['\\', '\\'], ['N', '\x85'], ['_', '\xa0'], ['L', '\u2028'], ['P', '\u2029']
+])
+const codeLengths: ReadonlyMap<string, number> = new Map([['x', 2], ['u', 4], ['U', 8]])
 
 function scanEscape (reader: YamlReader, start: Mark): string {
   const c = String.fromCharCode(reader.peek(1))
-  const length = codeLengths[c]
-  const simple = escapes[c]
+  const length = codeLengths.get(c)
+  const simple = escapes.get(c)
   if (simple === undefined && length === undefined) throw scannerError('found unknown escape character', reader.mark, start)
   reader.take(2)
   if (simple !== undefined) return simple
@@ -173,15 +175,14 @@ interface BlockIndent { readonly indent: number, readonly parentIndent: number, 
 
 /** Reads indentation and empty lines; an indent of 0 is not known yet, and is that of the first line with text. */
 function scanBlockBreaks (reader: YamlReader, { indent, parentIndent, start }: BlockIndent): { breaks: string, indent: number, end: Mark } {
+  const isIndentation = (): boolean => indent === 0 || reader.column < indent
   let breaks = ''
   let end = reader.mark
   let deepest = 0
   for (;;) {
-    while ((indent === 0 || reader.column < indent) && reader.peek() === 0x20) reader.take()
+    while (isIndentation() && reader.peek() === 0x20) reader.take()
     deepest = Math.max(deepest, reader.column)
-    if ((indent === 0 || reader.column < indent) && reader.peek() === 0x09) {
-      throw scannerError('found a tab character where an indentation space is expected', reader.mark, start)
-    }
+    if (isIndentation() && reader.peek() === 0x09) throw scannerError('found a tab character where an indentation space is expected', reader.mark, start)
     const lineBreak = reader.takeBreak()
     if (lineBreak === '') break
     breaks += lineBreak

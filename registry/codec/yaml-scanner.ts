@@ -24,6 +24,8 @@ interface SimpleKey { possible: boolean, required: boolean, tokenNumber: number,
 
 const maxSimpleKeyLength = 1024
 
+const indicators: ReadonlySet<number> = new Set([...',[]{}#&*!|>\'"%@`'].map(c => c.charCodeAt(0)))
+
 /**
  * Splits a YAML 1.1 text into tokens as libyaml does, indentation included: block collections get start and end tokens. What stands before a
  * colon is known to be a key only afterwards, so that tokens are inserted before others that were read already.
@@ -108,7 +110,7 @@ export class YamlScanner {
   #startsPlain (c: number): boolean {
     if (c === 0x2d) return !isBlank(this.#reader.peek(1))
     if (c === 0x3f || c === 0x3a) return this.#flowLevel === 0 && !isBlankOrEnd(this.#reader.peek(1))
-    return !isBlankOrEnd(c) && !',[]{}#&*!|>\'"%@`'.includes(String.fromCharCode(c))
+    return !indicators.has(c) && !isBlankOrEnd(c)
   }
 
   #plainScalar (): Token {

@@ -43,11 +43,12 @@ export class ServedObject {
   }
 
   /** From what the store holds. Defaults that the schema gained since the object was written are filled in. @throws SyntaxError */
-  static fromStored (resource: Resource, value: Buffer, revision: Revision): ServedObject {
+  static fromStored (resource: Resource, value: Buffer, revision: Revision | undefined): ServedObject {
     const object = parseStored(value) as unknown as KubeObject
     object.metadata = readableMeta(asJson(object)['metadata']) as ObjectMeta
     const schema = resource.storageVersion.compiled
     schema.prune(asJson(object))
+    schema.coerceEmbedded(asJson(object), { dropInvalid: true })
     schema.applyDefaults(asJson(object))
     return ServedObject.of(resource, object, revision)
   }

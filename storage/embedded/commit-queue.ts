@@ -1,7 +1,7 @@
 import { StorageError } from '../errors.js'
 import type { Revision, StorageEvent } from '../interfaces.js'
 import type { OpenDatabase } from './database.js'
-import { asError, closedError, commitFailure, isNoRoom } from './errors.js'
+import { asError, asStorageError, closedError, commitFailure, isNoRoom } from './errors.js'
 import type { Tables } from './tables.js'
 
 /** A compare-and-swap: `expected` is the revision that the key must be at, undefined if it must not exist; no `value` deletes it. */
@@ -234,22 +234,36 @@ export class CommitQueue {
     else this.#pending.delete(key)
   }
 
+  /** The error if the key is not as the write expects it. */
   #compare ({ key, expected, value }: WriteRequest, id: Buffer): StorageError | undefined {
-    const head = this.#tables.headRevision(id)
-    if (head === expected) return undefined
-    const current = head === undefined ? undefined : this.#tables.value(head)
-    if (expected === undefined) return new StorageError('KeyExists', `the key ${key} exists already, at revision ${head}`, { key, current })
-    const what = value === undefined ? 'delete' : 'update'
-    const state = head === undefined ? 'does not exist' : `is at revision ${head}`
-    return new StorageError('Conflict', `cannot ${what} the key ${key} at revision ${expected}: it ${state}`, { key, current })
+    try {
+      const head = this.#tables.headRevision(id)
+      if (head === expected) return undefined
+      const current = head === undefined ? undefined : this.#tables.value(head)
+      if (expected === undefined) return new StorageError('KeyExists', `the key ${key} exists already, at revision ${head}`, { key, current })
+      const what = value === undefined ? 'delete' : 'update'
+      const state = head === undefined ? 'does not exist' : `is at revision ${head}`
+      return new StorageError('Conflict', `cannot ${what} the key ${key} at revision ${expected}: it ${state}`, { key, current })
+    } catch (error) {
+      return asStorageError(error, this.#directory)
+    }
   }
 
   /** Commits what the function puts and removes; the error if that failed. */
   async #transact (write: () => void): Promise<StorageError | undefined> {
     if (this.#broken !== undefined) return this.#broken
     const start = performance.now()
+    let thrown: { error: unknown } | undefined
     try {
-      await this.#database.root.batch(write)
+      await this.#database.root.batch(() => {
+        try {
+          write()
+        } catch (error) {
+          thrown = { error }
+        }
+      })
+      // LMDB has no way back from here: it has committed what the function wrote before.
+      if (thrown !== undefined) return this.#break(asError(thrown.error))
       // Reads of this turn may have looked at the state before.
       this.#database.root.resetReadTxn()
       this.stats.commits++
@@ -258,21 +272,29 @@ export class CommitQueue {
       return undefined
     } catch (error) {
       this.stats.failedCommits++
-      return this.#failed(await commitFailure(error))
+      return await this.#failed(await commitFailure(error))
     }
   }
 
   /**
-   * LMDB writes pages, syncs them, and only then points to them from its first pages, which exist already: without room nothing has
-   * happened. After any other error of the disk nobody can say what a restart will find, so this store takes no more writes.
+   * LMDB writes pages, syncs them, and only then makes one of its two first pages point to them: if anything fails before that, nothing has
+   * happened. If that last write fails, LMDB refuses every further transaction, which is how we know, and nobody can say what a restart will find.
    */
-  #failed (cause: Error): StorageError {
-    if (isNoRoom(cause)) {
-      this.#lastFailure = new StorageError('NoSpace', `no space left for the store in ${this.#directory}: free some space on its file system; nothing was written`, { cause })
-      return this.#lastFailure
+  async #failed (cause: Error): Promise<StorageError> {
+    try {
+      this.#database.root.transactionSync(() => { /* only whether it can begin */ })
+    } catch {
+      return this.#break(cause)
     }
-    this.#broken = new StorageError('Unavailable', `the store in ${this.#directory} takes no writes since a commit failed: ${cause.message}; check the disk, then restart`, { cause })
-    this.#lastFailure = this.#broken
-    return new StorageError('OutcomeUnknown', `a commit to the store in ${this.#directory} failed, and its outcome is unknown: ${asError(cause).message}`, { cause })
+    this.#lastFailure = await isNoRoom(cause, this.#directory)
+      ? new StorageError('NoSpace', `no space is left for the store in ${this.#directory}: free some on its file system; nothing was written`, { cause })
+      : new StorageError('Unavailable', `a commit to the store in ${this.#directory} failed: ${cause.message}; nothing was written; check the disk and its quotas`, { cause })
+    return this.#lastFailure
+  }
+
+  /** Takes no more writes; the error for those of the commit that failed. */
+  #break (cause: Error): StorageError {
+    this.#lastFailure = this.#broken = new StorageError('Unavailable', `the store in ${this.#directory} takes no writes since a commit failed: ${cause.message}; check the disk, then restart`, { cause })
+    return new StorageError('OutcomeUnknown', `a commit to the store in ${this.#directory} failed, and its outcome is unknown: ${cause.message}`, { cause })
   }
 }

@@ -11,6 +11,8 @@ export interface CompactionStats {
   compactions: number
   failedCompactions: number
   lastCompactionMs: number
+  /** Why the last compaction by the timer failed; undefined if it did not. */
+  lastCompactionError: string | undefined
 }
 
 /**
@@ -18,7 +20,7 @@ export interface CompactionStats {
  * removed along the log, in small transactions that take turns with writes; after a crash the next start goes on where the work had got to.
  */
 export class Compactor {
-  readonly stats: CompactionStats = { compactions: 0, failedCompactions: 0, lastCompactionMs: 0 }
+  readonly stats: CompactionStats = { compactions: 0, failedCompactions: 0, lastCompactionMs: 0, lastCompactionError: undefined }
   readonly #tables: Tables
   readonly #commits: CommitQueue
   readonly #clock: () => number
@@ -91,6 +93,7 @@ export class Compactor {
   /** One pass at a time; a compaction that comes meanwhile gets the next one. */
   async #work (): Promise<void> {
     while (this.#working !== undefined) await this.#working.catch(() => { /* its caller is told */ })
+    if (this.#closed) return
     const target = this.#revision
     this.#working = this.#forget(target)
     try {
@@ -149,14 +152,12 @@ export class Compactor {
 
   /** A failure shows in the statistics; the next tick of the timer tries again. */
   #inBackground (work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (!this.#closed) {
+    work.then(
+      () => { this.stats.lastCompactionError = undefined },
+      (error: unknown) => {
+        if (this.#closed) return
         this.stats.failedCompactions++
-        this.lastError = asError(error)
-      }
-    })
+        this.stats.lastCompactionError = asError(error).message
+      })
   }
-
-  /** Why the last compaction in the background failed. */
-  lastError: Error | undefined
 }

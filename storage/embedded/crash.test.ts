@@ -1,31 +1,15 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import ts from 'typescript'
+import { compileStorage } from '../../test/suites/compiled-storage.js'
 import type { Revision, StorageEvent } from '../interfaces.js'
 import { openDatabase } from './database.js'
 import { EmbeddedStorage } from './storage.js'
 
 const kills = 60
 const writers = 24
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const writer = 'test/suites/embedded-crash-writer'
-const sources = [`${writer}.ts`, 'storage/interfaces.ts', 'storage/errors.ts', ...['commit-queue', 'compactor', 'database', 'directory-lock', 'errors', 'event-ring', 'remaining-counts', 'storage', 'tables', 'watch'].map(name => `storage/embedded/${name}.ts`)]
-
-/** JavaScript of the writer: starting it sixty times through a compiler would take most of the test's time. */
-async function compile (directory: string): Promise<string> {
-  for (const source of sources) {
-    const { outputText } = ts.transpileModule(await readFile(join(root, source), 'utf8'), { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } })
-    const target = join(directory, source.replace(/ts$/, 'js'))
-    await mkdir(dirname(target), { recursive: true })
-    await writeFile(target, outputText)
-  }
-  await cp(join(root, 'package.json'), join(directory, 'package.json'))
-  return join(directory, `${writer}.js`)
-}
 
 interface Acknowledged {
   readonly type: string
@@ -109,7 +93,7 @@ async function checkTables (t: Test, directory: string): Promise<void> {
 }
 
 t.test(`after each of ${kills} kills every acknowledged write is there, and nothing is torn`, async t => {
-  const script = await compile(t.testdir({ code: {} }) + '/code')
+  const script = join(await compileStorage(join(t.testdir(), 'code'), [`${writer}.ts`]), `${writer}.js`)
   const directory = join(t.testdirName, 'store')
   let revision = 1n
   let total = 0

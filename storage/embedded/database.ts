@@ -26,6 +26,13 @@ const defaultMapSize = 1 << 30
 const magic = 0xbeefc0de
 const magicOffsets = [16, 24]
 
+/**
+ * `overlappingSync: false` makes LMDB answer a write when it is on the disk. Everything is written in explicit batches, so LMDB need not
+ * gather the writes of a turn: it would do so with a promise of its own that nobody handles when a commit fails. It starts a transaction when a
+ * batch is complete, not after so many writes of it: its thread would have to wait for the rest.
+ */
+const writing = { overlappingSync: false, eventTurnBatching: false, txnStartThreshold: Number.MAX_SAFE_INTEGER }
+
 const format = Buffer.from('annex-embedded-1')
 const formatKey = Buffer.from('format')
 
@@ -34,7 +41,7 @@ export async function makeDirectory (directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw unusable(directory, error)
+    throw unusableError(directory, error)
   }
 }
 
@@ -52,7 +59,7 @@ export async function openDatabase (directory: string, mapSize: number = default
     await checkFile(path)
     const { open } = await import('lmdb')
     const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const
-    root = open<Buffer, Buffer>({ path, noSubdir: true, mapSize, maxDbs: 8, overlappingSync: false, ...encoding })
+    root = open<Buffer, Buffer>({ ...writing, path, noSubdir: true, mapSize, maxDbs: 8, ...encoding })
     const opened = root
     const table = (name: string): Table => opened.openDB<Buffer, Buffer>({ name, ...encoding })
     const meta = table('meta')
@@ -64,7 +71,7 @@ export async function openDatabase (directory: string, mapSize: number = default
     return database
   } catch (error) {
     await root?.close()
-    throw error instanceof StorageError ? error : unusable(path, error)
+    throw error instanceof StorageError ? error : unusableError(path, error)
   }
 }
 
@@ -105,7 +112,8 @@ async function syncDirectory (directory: string): Promise<void> {
   }
 }
 
-function unusable (path: string, error: unknown): StorageError {
+/** What went wrong with a path, as the error that `open` rejects with. */
+export function unusableError (path: string, error: unknown): StorageError {
   const { code, message } = asError(error) as NodeJS.ErrnoException
   const fixes: Record<string, string> = {
     EACCES: `give user ${process.getuid?.() ?? 'of this process'} read and write access to it`,
@@ -119,5 +127,3 @@ function unusable (path: string, error: unknown): StorageError {
   const fix = fixes[code ?? ''] ?? 'restore the directory from a backup, or move it away to begin with an empty store'
   return new StorageError('Unavailable', `the embedded store cannot use ${path}: ${message}; ${fix}`, { cause: error })
 }
-
-export { unusable as unusableError }

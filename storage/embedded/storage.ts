@@ -7,7 +7,7 @@ import { CommitQueue, type CommitStats } from './commit-queue.js'
 import { Compactor, type CompactionStats } from './compactor.js'
 import { makeDirectory, openDatabase, unusableError, type OpenDatabase } from './database.js'
 import { DirectoryLock } from './directory-lock.js'
-import { closedError, throwIfAborted } from './errors.js'
+import { asStorageError, closedError, throwIfAborted } from './errors.js'
 import { EventRing } from './event-ring.js'
 import { RemainingCounts } from './remaining-counts.js'
 import { prefixRange, Tables, type KeyRange } from './tables.js'
@@ -152,7 +152,11 @@ export class EmbeddedStorage implements Storage {
 
   async compact (revision: Revision): Promise<void> {
     if (this.#closing !== undefined) throw closedError(this.#directory)
-    await this.#compactor.compact(revision)
+    try {
+      await this.#compactor.compact(revision)
+    } catch (error) {
+      throw asStorageError(error, this.#directory)
+    }
   }
 
   /** Compacts what is older than `historyMs`, as the timer does. */
@@ -227,7 +231,7 @@ export class EmbeddedStorage implements Storage {
     try {
       return await read(revision)
     } catch (error) {
-      throw error instanceof StorageError ? error : new StorageError('Unavailable', `the store in ${this.#directory} cannot be read: ${(error as Error).message}`, { cause: error })
+      throw asStorageError(error, this.#directory)
     } finally {
       unpin()
       if (--this.#reads === 0) this.#readsDone?.()

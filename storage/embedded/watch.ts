@@ -63,8 +63,10 @@ export class EmbeddedWatch implements StorageWatch {
   /** The store has new events, or progress is wanted. Wakes the consumer if there is something for it. */
   advance (): void {
     if (this.#wake === undefined) return
-    this.#ready ??= this.#poll()?.batch
-    if (this.#ready !== undefined || this.#failure !== undefined) this.#wakeUp()
+    const polled = this.#poll()
+    // If one step was not enough, the iteration takes the next ones.
+    this.#ready = polled?.batch
+    if (polled !== undefined || this.#failure !== undefined) this.#wakeUp()
   }
 
   async * [Symbol.asyncIterator] (): AsyncGenerator<WatchBatch, void, undefined> {

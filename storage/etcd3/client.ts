@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { noop } from 'cockatiel'
 import { Etcd3, type IDuplexStream, type IOptions, type IWatchRequest, type IWatchResponse, type KVClient, type WatchClient } from 'etcd3'
 import { StorageError } from '../errors.js'
@@ -58,6 +59,8 @@ export class EtcdClient {
     this.requestTimeoutMs = options.requestTimeoutMs ?? defaultRequestTimeoutMs
     this.#addresses = addresses
     this.#tls = tls
+    // As many listeners as there are calls that pause; Node would warn of the eleventh.
+    setMaxListeners(0, this.#closing.signal)
     this.#members = this.#connect()
     // Replicas of a server should not all use the first member.
     this.#preferred = Math.floor(Math.random() * addresses.length)
@@ -201,7 +204,7 @@ export class EtcdClient {
     const old = this.#members
     this.#members = this.#connect()
     disconnect(old)
-    for (const listener of [...this.#reloadListeners]) listener()
+    for (const listener of this.#reloadListeners) listener()
   }
 
   /** Rejects as soon as a signal is aborted; the call itself runs on to its deadline, because cancelling it would close the connection. */

@@ -9,6 +9,9 @@ const zero = Buffer.from([0])
  */
 const progressSuffix = Buffer.from('\0annex-progress')
 
+/** Before the name of each progress key in an index of them; as a prefix it lies before every other key. */
+const progressIndex = Buffer.from('\0annex-progress\0')
+
 export interface KeyRange {
   readonly key: Buffer
   readonly range_end: Buffer
@@ -32,7 +35,17 @@ export function progressKey (prefix: string): Buffer {
   return end.equals(zero) ? progressSuffix : Buffer.concat([end, progressSuffix])
 }
 
-/** Whether a key is one that `progressKey` made, for whatever prefix. */
+/** The key that says that a progress key exists; written together with it. */
+export function progressIndexKey (progressKey: Buffer): Buffer {
+  return Buffer.concat([progressIndex, progressKey])
+}
+
+/** The index of the progress keys that lie in a range: how many keys it has is how many of the range's are hidden. */
+export function progressIndexRange ({ key, range_end: end }: KeyRange): KeyRange {
+  return { key: Buffer.concat([progressIndex, key]), range_end: end.equals(zero) ? prefixEnd(progressIndex) : Buffer.concat([progressIndex, end]) }
+}
+
+/** Whether a key is one of this storage's own: a progress key of whatever prefix, or its entry in the index. */
 export function isProgressKey (key: Buffer): boolean {
   return key.length >= progressSuffix.length && key.subarray(key.length - progressSuffix.length).equals(progressSuffix)
 }

@@ -2,7 +2,7 @@ import type { IKeyValue, IRangeRequest, IRangeResponse } from 'etcd3'
 import t from 'tap'
 import { StorageError } from '../errors.js'
 import { listPages, type ReadRange } from './list.js'
-import { progressKey } from './keys.js'
+import { progressIndexKey, progressKey } from './keys.js'
 
 /** Answers ranges over some keys as etcd does, and keeps the requests. */
 function rangeOver (keys: Array<string | Buffer>, valueBytes: number, interrupt: (request: IRangeRequest, n: number) => void = () => undefined): { read: ReadRange, requests: IRangeRequest[], replyBytes: number[] } {
@@ -12,9 +12,9 @@ function rangeOver (keys: Array<string | Buffer>, valueBytes: number, interrupt:
   const read: ReadRange = async request => {
     interrupt(request, requests.length)
     requests.push(request)
-    const { key = Buffer.alloc(0), range_end: end = Buffer.alloc(0), limit = 0 } = request
+    const { key = Buffer.alloc(0), range_end: end = Buffer.alloc(0), limit = 0, count_only: countOnly = false } = request
     const matching = sorted.filter(k => k.compare(key) >= 0 && k.compare(end) < 0)
-    const kvs = matching.slice(0, Number(limit)).map((k): IKeyValue => ({ key: k, value: Buffer.alloc(valueBytes), mod_revision: '7', create_revision: '7', version: '1', lease: '0' }))
+    const kvs = matching.slice(0, countOnly ? 0 : Number(limit)).map((k): IKeyValue => ({ key: k, value: Buffer.alloc(valueBytes), mod_revision: '7', create_revision: '7', version: '1', lease: '0' }))
     replyBytes.push(kvs.length * valueBytes)
     return { header: { revision: '100' }, kvs, more: kvs.length < matching.length, count: `${matching.length}` } as IRangeResponse
   }
@@ -40,10 +40,16 @@ t.test('a limit above the size of a page is met exactly', async t => {
   t.same([items.length, remaining], [700, 300])
 })
 
-t.test('the storage\'s own keys are not listed and fill no limit', async t => {
-  const { read } = rangeOver(['/k/a', '/k/b', progressKey('/k/a/'), '/k/b0', '/k/c'], 1)
-  t.same((await listPages('/k/', {}, read)).items.map(i => i.key), ['/k/a', '/k/b', '/k/b0', '/k/c'])
-  t.same((await listPages('/k/', { limit: 2 }, read)).items.map(i => i.key), ['/k/a', '/k/b'])
+t.test('the storage\'s own keys are not listed, fill no limit and are not counted', async t => {
+  const own = ['/k/a/', '/k/b/', '/k/b'].map(progressKey)
+  const { read } = rangeOver(['/k/a', '/k/b', ...own, ...own.map(progressIndexKey), '/k/b0', '/k/c', '/k/d'], 1)
+  const all = ['/k/a', '/k/b', '/k/b0', '/k/c', '/k/d']
+  t.same((await listPages('/k/', {}, read)).items.map(i => i.key), all)
+  for (let limit = 1; limit <= 6; limit++) {
+    const { items, remaining } = await listPages('/k/', { limit }, read)
+    t.same(items.map(i => i.key), all.slice(0, limit))
+    t.equal(remaining, Math.max(0, 5 - limit), `remaining after ${limit}`)
+  }
 })
 
 t.test('a list of now begins again when its revision is compacted under it, a list at a revision does not', async t => {

@@ -1,7 +1,7 @@
 import type { IRangeRequest, IRangeResponse } from 'etcd3'
 import { isStorageError } from '../errors.js'
-import type { ListOptions, ListResult, StoredValue } from '../interfaces.js'
-import { isProgressKey, prefixRange } from './keys.js'
+import type { ListOptions, ListResult, Revision, StoredValue } from '../interfaces.js'
+import { isProgressKey, prefixRange, progressIndexRange, type KeyRange } from './keys.js'
 import { toStoredValue } from './values.js'
 
 /** A reply should be about so large: etcd cannot cut by bytes, so the number of keys follows the size of those seen so far. */
@@ -56,9 +56,16 @@ async function listOnce (prefix: string, { revision: asked, startKey, limit = 0 
     }
     seen += reply.kvs.length
     const last = reply.kvs.at(-1)
-    if (last === undefined || !reply.more || (limit > 0 && items.length >= limit)) {
-      return { items, revision, remaining: reply.more ? Number(reply.count) - reply.kvs.length : 0 }
-    }
+    if (last === undefined || !reply.more) return { items, revision, remaining: 0 }
     key = Buffer.concat([last.key, Buffer.from([0])])
+    if (limit > 0 && items.length >= limit) {
+      const hidden = await countHidden({ key, range_end: range.range_end }, revision, read)
+      return { items, revision, remaining: Number(reply.count) - reply.kvs.length - hidden }
+    }
   }
+}
+
+/** How many of the storage's own keys etcd has counted in a range: none, unless a prefix that encloses a watched one is listed. */
+async function countHidden (range: KeyRange, revision: Revision, read: ReadRange): Promise<number> {
+  return Number((await read({ ...progressIndexRange(range), count_only: true, revision: revision.toString() })).count)
 }

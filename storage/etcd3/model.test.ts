@@ -9,5 +9,5 @@ for (const binary of etcdVersionsOrSkip('random histories on etcd')) {
   storageModelSuite(`etcd ${binary.version}`, async test => {
     etcd ??= startEtcd(t, { version: binary })
     return { storage: await open(test, (await etcd).endpoint), prefix: `/registry/${stores++}` }
-  }, { runs: 3, steps: [300, 600] })
+  }, { runs: 2, steps: [120, 250] })
 }

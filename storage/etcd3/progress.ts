@@ -2,7 +2,7 @@ import type { IRequestOp } from 'etcd3'
 import type { Revision } from '../interfaces.js'
 import type { EtcdClient } from './client.js'
 import { Coalescer } from './coalescer.js'
-import { progressKey } from './keys.js'
+import { progressIndexKey, progressKey } from './keys.js'
 import type { EtcdOperation } from './options.js'
 
 /** etcd's default --max-txn-ops is 128, which operations of a transaction share with those of the transactions nested in it. */
@@ -19,13 +19,15 @@ const mostOperations = 60
  *
  * Cost: one small transaction for each round of requests, shared by all callers and all watches, and only if the store's
  * revision is beyond what the watch has seen; nothing on an idle store. Other replicas that watch the same prefix profit from it. One
- * tiny key per watched prefix stays behind. Lists and watches of this storage hide these keys; other readers see them only if they list a
- * prefix that ends above a resource.
+ * tiny key per watched prefix stays behind, and one more in an index, by which lists know how many keys they hide. Other readers than this
+ * storage see them only if they list a prefix that ends above a resource.
  */
 export class Progress {
   readonly #client: EtcdClient
   readonly #observe: <T>(operation: EtcdOperation, work: () => Promise<T>) => Promise<T>
   readonly #prefixes = new Map<string, number>()
+  /** Prefixes whose progress key is known to be in the index. */
+  readonly #indexed = new Set<string>()
   readonly #target: Coalescer<Revision>
   readonly #touch: Coalescer<void>
 
@@ -57,12 +59,20 @@ export class Progress {
   }
 
   async #write (): Promise<void> {
-    const puts = [...this.#prefixes.keys()].map((prefix): IRequestOp => ({ request_put: { key: progressKey(prefix), value: Buffer.alloc(0) } }))
+    const prefixes = [...this.#prefixes.keys()]
+    const puts = prefixes.flatMap(prefix => {
+      const key = progressKey(prefix)
+      return this.#indexed.has(prefix) ? [newPut(key)] : [newPut(key), newPut(progressIndexKey(key))]
+    })
     const nested = chunks(puts, mostOperations).map((success): IRequestOp => ({ request_txn: { success } }))
-    for (const success of chunks(nested, mostOperations)) {
-      await this.#observe('progress', async () => await this.#client.write(async (etcd, options) => await etcd.kv.txn({ success }, options)))
-    }
+    if (nested.length > mostOperations) throw new Error(`${prefixes.length} watches are too many for one transaction`)
+    await this.#observe('progress', async () => await this.#client.write(async (etcd, options) => await etcd.kv.txn({ success: nested }, options)))
+    for (const prefix of prefixes) this.#indexed.add(prefix)
   }
+}
+
+function newPut (key: Buffer): IRequestOp {
+  return { request_put: { key, value: Buffer.alloc(0) } }
 }
 
 function chunks<T> (items: readonly T[], size: number): T[][] {

@@ -13,13 +13,17 @@ testEtcd('two stores on one etcd see each other\'s writes in one order, and no c
   const readers = stores.map(s => new WatchReader(s.watch('/k/', { afterRevision: start }), start))
   await stores[0]!.create('/k/counter', Buffer.from('0'))
   await Promise.all(stores.map(async storage => {
-    for (let done = 0; done < 30;) {
+    const increment = async (): Promise<void> => {
       const { value } = await storage.get('/k/counter')
       if (value === undefined) throw new Error('the counter is gone')
-      await storage.update('/k/counter', Buffer.from(`${Number(value.value.toString()) + 1}`), { modRevision: value.modRevision }).then(() => { done++ }, (error: unknown) => {
+      try {
+        await storage.update('/k/counter', Buffer.from(`${Number(value.value.toString()) + 1}`), { modRevision: value.modRevision })
+      } catch (error) {
         if (!(error instanceof StorageError && error.code === 'Conflict')) throw error
-      })
+        await increment()
+      }
     }
+    for (let i = 0; i < 30; i++) await increment()
   }))
   for (const reader of readers) {
     t.same((await reader.count(61)).map(e => e.type === 'put' ? e.value.toString() : ''), [...Array(61).keys()].map(String))

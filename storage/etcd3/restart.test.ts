@@ -12,9 +12,9 @@ testEtcd('kill -9 and restart during writes loses no acknowledged write, and no 
   const acknowledged = new Map<string, Revision>()
   const refused = new Set<string>()
   const unknown = new Set<string>()
-  let writing = true
+  const stopping = new AbortController()
   const workers = Array.from({ length: 16 }, async (_, worker) => {
-    for (let i = 0; writing; i++) {
+    for (let i = 0; !stopping.signal.aborted; i++) {
       const key = `/k/${worker}/${i}`
       try {
         acknowledged.set(key, (await storage.create(key, object(key))).revision)
@@ -32,7 +32,7 @@ testEtcd('kill -9 and restart during writes loses no acknowledged write, and no 
     await storage.health()
   }
   await eventually(async () => acknowledged.size, size => size > 450)
-  writing = false
+  stopping.abort()
   await Promise.all(workers)
   const { items, revision } = await storage.list('/k/')
   const stored = new Map(items.map(item => [item.key, item.modRevision]))

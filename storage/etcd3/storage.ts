@@ -117,7 +117,7 @@ export class Etcd3Storage implements Storage {
 
   async #close (): Promise<void> {
     this.#compactor.stop()
-    for (const watch of [...this.#watches]) watch.close()
+    for (const watch of this.#watches) watch.close()
     while (this.#writes.size > 0) await Promise.allSettled(this.#writes)
     this.#client.close()
   }

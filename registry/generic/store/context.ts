@@ -63,6 +63,6 @@ export async function readStored (context: StoreContext, key: string, signal: Ab
 }
 
 /** An object that was not written: its bytes carry the given resourceVersion, or none for a dry run of a create. */
-export function unwritten (context: StoreContext, object: KubeObject, revision: Revision | undefined): ServedObject {
-  return ServedObject.of(context.resource, object, revision)
+export function unwritten (context: StoreContext, object: KubeObject, revision: Revision | undefined, storedAsIs = false): ServedObject {
+  return storedAsIs ? ServedObject.fromStored(context.resource, encodeForStorage(object), revision) : ServedObject.of(context.resource, object, revision)
 }

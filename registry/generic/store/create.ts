@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { isStorageError } from '../../../storage/errors.js'
-import { asJson, type KubeObject } from '../../meta/object-meta.js'
+import { asJson, type KubeObject, type ObjectMeta } from '../../meta/object-meta.js'
 import { finalizerWarnings, validateObjectMeta } from '../../meta/object-meta-validation.js'
 import { isPathSegment, isSubdomainName } from '../../meta/names.js'
 import { isReason, newAlreadyExists, newBadRequest, newGenerateNameConflict, newInvalid, StatusError } from '../../meta/status-error.js'
@@ -8,6 +8,7 @@ import { cloneJson } from '../../codec/json-clone.js'
 import { toStorageVersion } from '../conversion.js'
 import { interpretStorageError } from '../interpret-error.js'
 import { ServedObject } from '../served-object.js'
+import { readableMeta } from '../stored-meta.js'
 import { groupKindOf, validateScale, validateTypeMeta } from '../type-validation.js'
 import { encodeForStorage, keyOf, readStored, timestamp, unwritten, type StoreContext, type WriteOptions } from './context.js'
 
@@ -80,17 +81,19 @@ export function prepareCreate (context: StoreContext, object: KubeObject, option
   const groupKind = groupKindOf(object)
   const typeErrors = validateTypeMeta(object, version, resource)
   if (typeErrors.length > 0) throw newInvalid(groupKind, meta.name ?? '', typeErrors)
+  // What an apply made may hold nulls and empty lists that nobody will ever see.
+  const shown = readableMeta(asJson(object)['metadata']) as ObjectMeta
   const errors = [
-    ...validateObjectMeta(meta, { namespaced: resource.namespaced, nameRule: isSubdomainName }),
+    ...validateObjectMeta(shown, { namespaced: resource.namespaced, nameRule: isSubdomainName }),
     ...version.compiled.validate(asJson(object)),
     ...validateScale(object, version, { spec: true })
   ]
   if (errors.length === 0 && version.conversion) errors.push(...resource.storageVersion.compiled.validate(asJson(stored)))
-  if (errors.length === 0) errors.push(...validateObjectMeta(meta, { namespaced: resource.namespaced, nameRule: isPathSegment }))
+  if (errors.length === 0) errors.push(...validateObjectMeta(shown, { namespaced: resource.namespaced, nameRule: isPathSegment }))
   if (errors.length === 0) errors.push(...resource.strategy.validate?.(stored, strategyContext) ?? [])
   if (errors.length > 0) throw newInvalid(groupKind, meta.name ?? '', errors)
 
-  for (const w of finalizerWarnings(meta.finalizers, undefined)) options.warn(w)
+  for (const w of finalizerWarnings(shown.finalizers, undefined)) options.warn(w)
   for (const w of resource.strategy.warningsOnCreate?.(stored, strategyContext) ?? []) options.warn(w)
   return stored
 }

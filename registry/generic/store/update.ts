@@ -4,13 +4,14 @@ import { cloneJson } from '../../codec/json-clone.js'
 import { equalJson } from '../../codec/json-equal.js'
 import type { JsonValue } from '../../codec/value.js'
 import { invalid } from '../../meta/field-error.js'
-import { asJson, type KubeObject } from '../../meta/object-meta.js'
+import { asJson, type KubeObject, type ObjectMeta } from '../../meta/object-meta.js'
 import { finalizerWarnings, validateObjectMeta, validateObjectMetaUpdate } from '../../meta/object-meta-validation.js'
 import { isPathSegment } from '../../meta/names.js'
 import { newConflict, newInvalid, newNotFound, optimisticLockText } from '../../meta/status-error.js'
 import { toStorageVersion } from '../conversion.js'
 import { interpretStorageError } from '../interpret-error.js'
 import { ServedObject } from '../served-object.js'
+import { readableMeta } from '../stored-meta.js'
 import { groupKindOf, validateScale, validateTypeMeta } from '../type-validation.js'
 import { encodeForStorage, keyOf, readStored, relativeKeyOf, storedOf, unwritten, type Stored, type StoreContext, type WriteOptions } from './context.js'
 import { ensureNamespace, prepareCreate } from './create.js'
@@ -79,7 +80,7 @@ export async function update (context: StoreContext, name: string, options: Upda
       // What readers see may be equal and what is stored not: an apply stores empty lists that reading drops.
       if (encodeForStorage(change.object).equals(stored!.bytes)) return { object: current!, created: false, deleted: false }
     }
-    if (options.dryRun) return { object: unwritten(context, change.object, change.kind === 'create' ? undefined : current!.revision), created: change.kind === 'create', deleted: change.kind === 'delete' }
+    if (options.dryRun) return { object: unwritten(context, change.object, change.kind === 'create' ? undefined : current!.revision, options.storedAsIs), created: change.kind === 'create', deleted: change.kind === 'delete' }
     try {
       return await write(context, key, change, current?.revision, options.storedAsIs === true)
     } catch (error) {
@@ -155,15 +156,17 @@ function validate (context: StoreContext, object: KubeObject, old: KubeObject, s
   const { resource } = context
   const { version, subresource } = options
   const groupKind = groupKindOf(object)
+  // What an apply made may hold nulls and empty lists that nobody will ever see.
+  const shown = readableMeta(asJson(object)['metadata']) as ObjectMeta
   const errors = [
-    ...validateObjectMeta(object.metadata, { namespaced: resource.namespaced, nameRule: isPathSegment }),
-    ...validateObjectMetaUpdate(object.metadata, old.metadata)
+    ...validateObjectMeta(shown, { namespaced: resource.namespaced, nameRule: isPathSegment }),
+    ...validateObjectMetaUpdate(shown, old.metadata)
   ]
   const typeErrors = validateTypeMeta(object, version, resource)
   if (typeErrors.length > 0) {
     errors.push(...typeErrors)
   } else {
-    errors.push(...validateObjectMetaUpdate(object.metadata, old.metadata))
+    errors.push(...validateObjectMetaUpdate(shown, old.metadata))
     errors.push(...subresource === 'status'
       ? version.compiled.validateStatusUpdate(asJson(object), asJson(old))
       : version.compiled.validateUpdate(asJson(object), asJson(old)))
@@ -173,7 +176,7 @@ function validate (context: StoreContext, object: KubeObject, old: KubeObject, s
   const strategyContext = { subresource, version: version.name, now: context.now() }
   if (errors.length === 0) errors.push(...resource.strategy.validateUpdate?.(stored, storedOld, strategyContext) ?? [])
   if (errors.length > 0) throw newInvalid(groupKind, object.metadata.name ?? '', errors)
-  for (const w of finalizerWarnings(object.metadata.finalizers, old.metadata.finalizers)) options.warn(w)
+  for (const w of finalizerWarnings(shown.finalizers, old.metadata.finalizers)) options.warn(w)
   for (const w of resource.strategy.warningsOnUpdate?.(stored, storedOld, strategyContext) ?? []) options.warn(w)
 }
 
