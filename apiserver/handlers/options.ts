@@ -113,7 +113,7 @@ export function integer (query: URLSearchParams, name: string): number {
   if (text === null || text === '') return 0
   if (!/^[+-]?[0-9]+$/.test(text)) throw newBadRequest(`strconv.ParseInt: parsing ${goQuote(text)}: invalid syntax`)
   const value = Number(text)
-  if (!(Math.abs(value) <= 9223372036854775807)) throw newBadRequest(`strconv.ParseInt: parsing ${goQuote(text)}: value out of range`)
+  if (!(Math.abs(value) < 2 ** 63)) throw newBadRequest(`strconv.ParseInt: parsing ${goQuote(text)}: value out of range`)
   return value
 }
 

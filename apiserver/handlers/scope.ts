@@ -3,7 +3,7 @@ import type { Store } from '../../registry/generic/store/store.js'
 import type { FieldManager } from '../apply/field-manager.js'
 import { negotiateOutput, type OutputFormat } from '../negotiation/accept.js'
 import type { RequestContext } from '../request-context.js'
-import type { Presentation } from '../responses/views.js'
+import type { Presentation } from '../responses/presentation.js'
 import { tableOptions } from '../responses/table.js'
 
 /** One endpoint: a resource in one version, or one of its subresources. What verb handlers work on. */

@@ -8,10 +8,7 @@ import { asJson } from '../../registry/meta/object-meta.js'
 import { newBadRequest } from '../../registry/meta/status-error.js'
 import { age, cellFor, compileColumn, dateOf, type CellColumn } from '../../registry/schema/table-cell.js'
 import type { Scale } from '../handlers/scale-object.js'
-import { metadataBytes, typedListMeta, type ListMeta, type Presentation } from './views.js'
-
-/** Whether a row carries its object, the object's metadata (default) or nothing. */
-export interface TableOptions { readonly includeObject: 'None' | 'Metadata' | 'Object' }
+import { metadataBytes, typedListMeta, type ListMeta, type Presentation, type TableOptions } from './presentation.js'
 
 /** @throws StatusError 400 */
 export function tableOptions (query: URLSearchParams): TableOptions {

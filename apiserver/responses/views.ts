@@ -1,22 +1,9 @@
-import { printJson } from '../../registry/codec/json-print.js'
-import { asJson } from '../../registry/meta/object-meta.js'
-import type { ResourceVersion } from '../../registry/generic/resource.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
 import { newNotAcceptable } from '../../registry/meta/status-error.js'
-import type { OutputFormat, OutputView } from '../negotiation/accept.js'
-import { encodeBytes } from './write-object.js'
+import { metadataBytes, typedListMeta, type ListMeta, type Presentation } from './presentation.js'
 import type { Answer } from './respond.js'
-import { tableBytes, type TableOptions } from './table.js'
-
-/** How objects of one request are shown: version, encoding, view and Table options. */
-export interface Presentation {
-  readonly version: ResourceVersion
-  readonly format: OutputFormat
-  readonly table: TableOptions | undefined
-  readonly now: Date
-}
-
-export interface ListMeta { readonly resourceVersion: string; readonly continueToken: string; readonly remainingItemCount: number | undefined }
+import { tableBytes } from './table.js'
+import { encodeBytes } from './write-object.js'
 
 /** One object, whole or as the asked view. @throws StatusError 406 when the view is for lists */
 export function presentObject (object: ServedObject, p: Presentation): Pick<Answer, 'contentType' | 'body'> {
@@ -43,14 +30,6 @@ export function presentList (objects: readonly ServedObject[], meta: ListMeta, p
   }
 }
 
-/** The JSON of an object's metadata alone, made once per object. */
-export function metadataBytes (object: ServedObject, view: OutputView): Buffer {
-  return object.view(`metadata:${view.version}`, () => {
-    const { metadata } = object.storageObject()
-    return Buffer.from(`{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${view.version}","metadata":${printJson(asJson(metadata as never))}}`)
-  })
-}
-
 const comma = Buffer.from(',')
 
 function listBytes (items: readonly Buffer[], head: string, tail: string): Buffer[] {
@@ -67,13 +46,4 @@ function listBytes (items: readonly Buffer[], head: string, tail: string): Buffe
 function customListMeta (meta: ListMeta): string {
   const remaining = meta.remainingItemCount === undefined ? '' : `"remainingItemCount":${meta.remainingItemCount},`
   return `{"continue":${JSON.stringify(meta.continueToken)},${remaining}"resourceVersion":"${meta.resourceVersion}"}`
-}
-
-/** `metav1.ListMeta`: absent members are left out. */
-export function typedListMeta (meta: ListMeta): string {
-  return JSON.stringify({
-    ...(meta.resourceVersion && { resourceVersion: meta.resourceVersion }),
-    ...(meta.continueToken && { continue: meta.continueToken }),
-    ...(meta.remainingItemCount !== undefined && { remainingItemCount: meta.remainingItemCount })
-  })
 }

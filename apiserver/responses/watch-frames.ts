@@ -1,7 +1,7 @@
 import type { CacheWatchEvent } from '../../storage/cacher/interfaces.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
 import type { Status } from '../../registry/meta/status-error.js'
-import { metadataBytes, type Presentation } from './views.js'
+import { metadataBytes, type Presentation } from './presentation.js'
 import { columnDefinitions, tableBookmark, tableBytes } from './table.js'
 
 const start = { ADDED: Buffer.from('{"type":"ADDED","object":'), MODIFIED: Buffer.from('{"type":"MODIFIED","object":'), DELETED: Buffer.from('{"type":"DELETED","object":') }

@@ -83,6 +83,7 @@ export function compareUtf8 (a: string, b: string): number {
 // In UTF-8 the characters that UTF-16 writes as surrogates sort after U+FFFF.
 const isSurrogate = (c: number): boolean => c >= 0xd800 && c <= 0xdfff
 
+// eslint-disable-next-line no-control-regex -- these are what JSON escapes
 const needsEscape = /[\u0000-\u001f"\\<>&\u2028\u2029\ud800-\udfff]/
 
 function printString (s: string): string {

@@ -1,6 +1,7 @@
 import { maxNestingDepth } from './json-parse.js'
 import { YamlError, type Mark } from './yaml-reader.js'
-import { YamlScanner, type Token, type TokenType } from './yaml-scanner.js'
+import { YamlScanner } from './yaml-scanner.js'
+import type { Token, TokenType } from './yaml-token.js'
 
 interface NodeBase { readonly line: number, readonly tag: string }
 export interface ScalarNode extends NodeBase {

@@ -1,7 +1,5 @@
 import { isBlank, isBlankOrEnd, isBreak, isBreakOrEnd, isDigit, type Mark, type YamlReader } from './yaml-reader.js'
-import { scannerError, type Token } from './yaml-scanner.js'
-
-export type ScalarStyle = 'plain' | 'single-quoted' | 'double-quoted' | 'block'
+import { scannerError, type Token } from './yaml-token.js'
 
 /** White space between the words of a scalar: a break alone is a space, further breaks are kept. */
 class Spacing {

@@ -1,23 +1,8 @@
 import { maxNestingDepth } from './json-parse.js'
-import { isBlank, isBlankOrEnd, isBreakOrEnd, isDigit, isWord, YamlError, type Mark, YamlReader } from './yaml-reader.js'
-import { scanBlockScalar, scanFlowScalar, scanPlainScalar, type ScalarStyle } from './yaml-scalars.js'
+import { isBlank, isBlankOrEnd, isBreakOrEnd, isDigit, isWord, YamlReader, type Mark } from './yaml-reader.js'
+import { scanBlockScalar, scanFlowScalar, scanPlainScalar } from './yaml-scalars.js'
 import { scanTag, scanTagHandle, scanTagUri } from './yaml-tags.js'
-
-export type TokenType =
-  | 'stream-end' | 'version-directive' | 'tag-directive' | 'document-start' | 'document-end' | 'block-sequence-start' | 'block-mapping-start'
-  | 'block-end' | 'flow-sequence-start' | 'flow-sequence-end' | 'flow-mapping-start' | 'flow-mapping-end' | 'block-entry' | 'flow-entry'
-  | 'key' | 'value' | 'alias' | 'anchor' | 'tag' | 'scalar'
-
-export interface Token {
-  readonly type: TokenType
-  readonly start: Mark
-  readonly end: Mark
-  /** The text of a scalar, the name of an anchor or alias, the handle of a tag or tag directive. */
-  readonly value?: string
-  /** The rest of a tag, the prefix of a tag directive, `1.1` of a version directive. */
-  readonly suffix?: string
-  readonly style?: ScalarStyle
-}
+import { scannerError, type Token, type TokenType } from './yaml-token.js'
 
 /** What may turn out to be a key when a colon follows on the same line. */
 interface SimpleKey { possible: boolean, required: boolean, tokenNumber: number, mark: Mark }
@@ -345,9 +330,4 @@ export class YamlScanner {
     if (digits === '') fail('did not find expected version number')
     return Number(digits)
   }
-}
-
-/** yaml.v2 names the line of a scanning problem, or where its context began if that is the first line. */
-export function scannerError (problem: string, at: Mark, context?: Mark): YamlError {
-  return new YamlError(problem, at.line !== 0 ? at.line + 1 : context?.line ?? 0)
 }

@@ -1,5 +1,5 @@
 import { isBlankOrEnd, isWord, type Mark, type YamlReader } from './yaml-reader.js'
-import { scannerError, type Token } from './yaml-scanner.js'
+import { scannerError, type Token } from './yaml-token.js'
 
 /** Reads `!suffix`, `!!suffix`, `!handle!suffix` or `!<uri>`; an empty handle stands before a whole tag. */
 export function scanTag (reader: YamlReader): Token {

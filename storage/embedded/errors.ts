@@ -31,8 +31,8 @@ export async function isNoRoom (error: unknown, directory: string): Promise<bool
  * The reason why a commit failed. LMDB rejects the write with an error that only points to `commitError`, a promise that rejects
  * with the reason a moment later; if it never does (LMDB gives codes 1 and 2 another meaning), the first error has to do.
  */
-export async function commitFailure (error: unknown): Promise<Error> {
-  const reason = (error as { commitError?: Promise<unknown> } | undefined)?.commitError
+export async function commitFailure (rejection: unknown): Promise<Error> {
+  const reason = (rejection as { commitError?: Promise<unknown> } | undefined)?.commitError
   let timer: NodeJS.Timeout | undefined
   try {
     await Promise.race([reason, new Promise(resolve => { timer = setTimeout(resolve, 1_000) })])
@@ -41,7 +41,7 @@ export async function commitFailure (error: unknown): Promise<Error> {
   } finally {
     clearTimeout(timer)
   }
-  return asError(error)
+  return asError(rejection)
 }
 
 export function asError (error: unknown): Error {

@@ -164,8 +164,7 @@ export class Tables {
       for (const old of history.getKeys({ start: historyKey(key, forgotten.get(id) ?? 0n), end: historyKey(key, revision) })) {
         if (old.length !== key.length + 9) continue
         history.remove(old)
-        const oldRevision = readRevision(old.subarray(key.length + 1))
-        if (oldRevision < compactRevision) log.remove(revisionKey(oldRevision))
+        log.remove(old.subarray(key.length + 1))
       }
       forgotten.set(id, revision)
       if (type === 'put') continue

@@ -44,7 +44,7 @@ async function conforms (t: Test, flags: readonly string[]): Promise<void> {
   await t.test('random requests with applies among them are answered as kube-apiserver did', async t => { await replayRandomRuns(t, server, 'apply') })
 }
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 t.test('on the embedded store', async t => { await conforms(t, []) })
 

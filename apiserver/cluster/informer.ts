@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JsonObject } from '../../registry/codec/value.js'
+import type { ClusterClient } from './client.js'
+import { ClusterError, isClusterError } from './errors.js'
+import { splitLines } from './lines.js'
+
+/** An object of the cluster, as much of it as is needed to keep it. */
+interface ClusterObject extends JsonObject { metadata: { name: string; namespace?: string; resourceVersion: string } & JsonObject }
+interface ClusterList { metadata: { resourceVersion: string; continue?: string }; items?: ClusterObject[] }
+interface ClusterEvent { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'; object: ClusterObject & { code?: number; message?: string } }
+
+export interface InformerOptions<T> {
+  readonly client: ClusterClient
+  /** The collection, e.g. `/api/v1/namespaces`. */
+  readonly path: string
+  readonly fieldSelector?: string | undefined
+  /** What is kept of an object. */
+  readonly keep: (object: JsonObject) => T
+  /** Called after a change is in place; undefined for a deleted object. */
+  readonly onChange?: ((name: string, value: T | undefined) => void) | undefined
+  /** A list or watch that failed; it is tried again. */
+  readonly onError?: ((error: unknown) => void) | undefined
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number } | undefined
+}
+
+const pageSize = 500
+/** A watch is opened for 5 to 10 minutes, as by client-go's reflector. */
+const watchSeconds = (): number => 300 + Math.floor(Math.random() * 300)
+
+/**
+ * Keeps the objects of one collection up to date by list and watch, after client-go's Reflector: the first list may come from the
+ * server's cache, a watch that ends is resumed where it was (bookmarks move that on), 410 lists again at the newest state, failures
+ * back off from 0.8 to 30 seconds.
+ */
+export class Informer<T> {
+  readonly #options: InformerOptions<T>
+  #values = new Map<string, T>()
+  readonly #stop = new AbortController()
+  #synced = false
+  #waiting: (() => void)[] = []
+  #running: Promise<void> | undefined
+
+  constructor (options: InformerOptions<T>) { this.#options = options }
+
+  /** Begins; idempotent. */
+  start (): void {
+    this.#running ??= this.#run()
+  }
+
+  async stop (): Promise<void> {
+    this.#stop.abort(new Error('the informer is stopped'))
+    for (const resolve of this.#waiting.splice(0)) resolve()
+    await this.#running
+  }
+
+  /** Whether a first list has been taken over. */
+  get hasSynced (): boolean { return this.#synced }
+
+  /** Resolves to whether the first list is there, at the latest after `timeoutMs`. */
+  async whenSynced (timeoutMs: number): Promise<boolean> {
+    if (this.#synced || this.#stop.signal.aborted) return this.#synced
+    const waited = new AbortController()
+    await Promise.race([
+      new Promise<void>(resolve => { this.#waiting.push(resolve) }),
+      sleep(timeoutMs, undefined, { ref: false, signal: waited.signal }).catch(() => {})
+    ])
+    waited.abort()
+    return this.#synced
+  }
+
+  get (name: string): T | undefined { return this.#values.get(name) }
+  get size (): number { return this.#values.size }
+
+  async #run (): Promise<void> {
+    const { firstMs, maxMs } = this.#options.backoff ?? { firstMs: 800, maxMs: 30_000 }
+    const { signal } = this.#stop
+    let delay = firstMs
+    let from = '0'
+    while (!signal.aborted) {
+      try {
+        let resourceVersion = await this.#list(from)
+        for (;;) {
+          const began = performance.now()
+          resourceVersion = await this.#watch(resourceVersion, () => { delay = firstMs })
+          // A server that ends watches at once is left in peace between them.
+          if (performance.now() - began < 1000) await sleep(firstMs * (1 + Math.random()), undefined, { ref: false, signal })
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        this.#options.onError?.(error)
+        // The revision is gone: nothing but the newest state will do. After other failures a list, too, may lag behind what was seen.
+        from = isClusterError(error, 410) || this.#synced ? '' : '0'
+        if (isClusterError(error, 410)) continue
+        await sleep(delay * (1 + Math.random()), undefined, { ref: false, signal }).catch(() => {})
+        delay = Math.min(delay * 2, maxMs)
+      }
+    }
+  }
+
+  async #list (resourceVersion: string): Promise<string> {
+    const { client, fieldSelector, keep, path } = this.#options
+    const found = new Map<string, T>()
+    let token = ''
+    let list: ClusterList
+    do {
+      const query = new URLSearchParams({ limit: String(pageSize), ...(fieldSelector && { fieldSelector }), ...(token === '' ? resourceVersion !== '' && { resourceVersion } : { continue: token }) })
+      list = await client.json<ClusterList>({ method: 'GET', path: `${path}?${query.toString()}`, signal: this.#stop.signal, timeoutMs: 60_000 })
+      for (const item of list.items ?? []) found.set(item.metadata.name, keep(item))
+      token = list.metadata.continue ?? ''
+    } while (token !== '')
+    const before = this.#values
+    this.#values = found
+    this.#synced = true
+    for (const resolve of this.#waiting.splice(0)) resolve()
+    for (const [name, value] of found) this.#options.onChange?.(name, value)
+    for (const name of before.keys()) if (!found.has(name)) this.#options.onChange?.(name, undefined)
+    return list.metadata.resourceVersion
+  }
+
+  /** @returns where the next watch goes on, when this one ended in order or was cut off */
+  async #watch (resourceVersion: string, onEvent: () => void): Promise<string> {
+    const { client, fieldSelector, path } = this.#options
+    const seconds = watchSeconds()
+    const query = new URLSearchParams({ watch: '1', resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: String(seconds), ...(fieldSelector && { fieldSelector }) })
+    // A connection that died without a word would otherwise be watched for ever.
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout((seconds + 30) * 1000)])
+    const answer = await client.stream(`${path}?${query.toString()}`, signal)
+    let last = resourceVersion
+    try {
+      for await (const line of splitLines(answer)) {
+        const event = JSON.parse(line) as ClusterEvent
+        if (event.type === 'ERROR') throw new ClusterError(event.object.message ?? 'the watch failed', { code: event.object.code ?? 500 })
+        this.#apply(event)
+        last = event.object.metadata.resourceVersion
+        onEvent()
+      }
+    } catch (error) {
+      this.#stop.signal.throwIfAborted()
+      if (error instanceof ClusterError || error instanceof SyntaxError) throw error
+      // Cut off in the middle: what was seen was whole, so it goes on from there.
+    }
+    return last
+  }
+
+  #apply ({ type, object }: ClusterEvent): void {
+    const { name } = object.metadata
+    if (type === 'BOOKMARK') return
+    if (type === 'DELETED') {
+      this.#values.delete(name)
+      this.#options.onChange?.(name, undefined)
+      return
+    }
+    const value = this.#options.keep(object)
+    this.#values.set(name, value)
+    this.#options.onChange?.(name, value)
+  }
+}

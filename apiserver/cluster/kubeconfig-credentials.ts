@@ -1,0 +1,67 @@
+import type { Agent } from 'node:http'
+import type { RequestOptions } from 'node:https'
+import path from 'node:path'
+import type { Credentials, CredentialSource } from './credentials.js'
+
+type KubeConfig = import('@kubernetes/client-node').KubeConfig
+
+/**
+ * The current context of a kubeconfig file: CA, client certificate, token, token file, basic authentication, exec plugin, proxy, TLS
+ * server name. The file is read again every time, so that a replaced one counts; certificates may be in files of their own. What client-go
+ * understands and the parser does not is ignored by it, as by every program built on it.
+ */
+export class KubeconfigCredentials implements CredentialSource {
+  readonly #file: string
+  #text = ''
+  #config: KubeConfig | undefined
+
+  constructor (file: string) { this.#file = path.resolve(file) }
+
+  get name (): string { return this.#file }
+
+  async read (fresh: boolean): Promise<Credentials> {
+    try {
+      return await this.#read(fresh)
+    } catch (cause) {
+      throw new Error(`${this.#file}: ${(cause as Error).message}`, { cause })
+    }
+  }
+
+  async #read (fresh: boolean): Promise<Credentials> {
+    // Half a second and 75 MB that a standalone server does not pay for.
+    const [{ KubeConfig }, { readFile }] = await Promise.all([import('@kubernetes/client-node'), import('node:fs/promises')])
+    const text = await readFile(this.#file, 'utf8')
+    if (this.#config === undefined || text !== this.#text || fresh) {
+      // A new object forgets the tokens that exec plugins gave.
+      const config = new KubeConfig()
+      config.loadFromString(text)
+      config.makePathsAbsolute(path.dirname(this.#file))
+      this.#config = config
+      this.#text = text
+    }
+    const cluster = this.#config.getCurrentCluster()
+    if (cluster === null) throw new Error(`the current context ${JSON.stringify(this.#config.currentContext ?? '')} names no cluster`)
+    const options: RequestOptions = {}
+    await this.#config.applyToHTTPSOptions(options)
+    const { ca, cert, key, servername, rejectUnauthorized, auth } = options
+    return {
+      server: cluster.server.replace(/\/+$/, ''),
+      headers: headersOf(options.headers as Readonly<Record<string, unknown>> | undefined, auth ?? undefined),
+      tls: {
+        ...(ca !== undefined && { ca }),
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
+        ...(servername !== undefined && { servername }),
+        ...(rejectUnauthorized !== undefined && { rejectUnauthorized })
+      },
+      ...(cluster.proxyUrl && { agent: options.agent as Agent })
+    }
+  }
+}
+
+function headersOf (headers: Readonly<Record<string, unknown>> | undefined, basic: string | undefined): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers ?? {})) if (typeof value === 'string') out[name.toLowerCase()] = value.trim()
+  if (basic !== undefined) out['authorization'] = `Basic ${Buffer.from(basic).toString('base64')}`
+  return out
+}

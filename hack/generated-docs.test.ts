@@ -1,0 +1,9 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { generatedReadme } from './generated-docs.js'
+
+t.test('README.md lists the flags as they are (npm run docs)', async t => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  t.match(readme, /<!-- flags -->\n[\s\S]+<!-- \/flags -->/, 'there is a place for them')
+  t.equal(readme, generatedReadme(readme))
+})
