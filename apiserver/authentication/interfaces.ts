@@ -42,3 +42,6 @@ export function headerValues (rawHeaders: readonly string[], name: string): stri
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (rawHeaders[i]!.toLowerCase() === wanted) values.push(rawHeaders[i + 1]!)
   return values
 }
+
+/** A header's value as text: Node hands out one character per byte, clients send UTF-8. */
+export const headerText = (value: string): string => /[\x80-\xff]/.test(value) ? Buffer.from(value, 'latin1').toString() : value

@@ -37,7 +37,7 @@ export class Informer<T> {
   #values = new Map<string, T>()
   readonly #stop = new AbortController()
   #synced = false
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   #running: Promise<void> | undefined
 
   constructor (options: InformerOptions<T>) { this.#options = options }
@@ -49,7 +49,7 @@ export class Informer<T> {
 
   async stop (): Promise<void> {
     this.#stop.abort(new Error('the informer is stopped'))
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    for (const resolve of this.#waiting) resolve()
     await this.#running
   }
 
@@ -59,12 +59,15 @@ export class Informer<T> {
   /** Resolves to whether the first list is there, at the latest after `timeoutMs`. */
   async whenSynced (timeoutMs: number): Promise<boolean> {
     if (this.#synced || this.#stop.signal.aborted) return this.#synced
-    const waited = new AbortController()
-    await Promise.race([
-      new Promise<void>(resolve => { this.#waiting.push(resolve) }),
-      sleep(timeoutMs, undefined, { ref: false, signal: waited.signal }).catch(() => {})
-    ])
-    waited.abort()
+    await new Promise<void>(resolve => {
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, timeoutMs)
+      this.#waiting.add(done)
+    })
     return this.#synced
   }
 
@@ -90,7 +93,6 @@ export class Informer<T> {
         this.#options.onError?.(error)
         // The revision is gone: nothing but the newest state will do. After other failures a list, too, may lag behind what was seen.
         from = isClusterError(error, 410) || this.#synced ? '' : '0'
-        if (isClusterError(error, 410)) continue
         await sleep(delay * (1 + Math.random()), undefined, { ref: false, signal }).catch(() => {})
         delay = Math.min(delay * 2, maxMs)
       }
@@ -111,20 +113,21 @@ export class Informer<T> {
     const before = this.#values
     this.#values = found
     this.#synced = true
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    for (const resolve of this.#waiting) resolve()
     for (const [name, value] of found) this.#options.onChange?.(name, value)
     for (const name of before.keys()) if (!found.has(name)) this.#options.onChange?.(name, undefined)
     return list.metadata.resourceVersion
   }
 
   /** @returns where the next watch goes on, when this one ended in order or was cut off */
-  async #watch (resourceVersion: string, onEvent: () => void): Promise<string> {
+  async #watch (resourceVersion: string, onOpen: () => void): Promise<string> {
     const { client, fieldSelector, path } = this.#options
     const seconds = watchSeconds()
     const query = new URLSearchParams({ watch: '1', resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: String(seconds), ...(fieldSelector && { fieldSelector }) })
     // A connection that died without a word would otherwise be watched for ever.
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout((seconds + 30) * 1000)])
     const answer = await client.stream(`${path}?${query.toString()}`, signal)
+    onOpen()
     let last = resourceVersion
     try {
       for await (const line of splitLines(answer)) {
@@ -132,7 +135,6 @@ export class Informer<T> {
         if (event.type === 'ERROR') throw new ClusterError(event.object.message ?? 'the watch failed', { code: event.object.code ?? 500 })
         this.#apply(event)
         last = event.object.metadata.resourceVersion
-        onEvent()
       }
     } catch (error) {
       this.#stop.signal.throwIfAborted()

@@ -31,8 +31,6 @@ export async function handleDelete (context: RequestContext, scope: RequestScope
 }
 
 const deletePageSize = 1000
-/** So many deletions of a collection are under way at once. */
-const deleteWorkers = 16
 
 /** DELETE of a collection: every object that the selectors leave, each with the given options; answers with what was deleted. */
 export async function handleDeleteCollection (context: RequestContext, scope: RequestScope): Promise<void> {
@@ -55,32 +53,17 @@ export async function handleDeleteCollection (context: RequestContext, scope: Re
       signal: context.signal
     })
     resourceVersion = page.resourceVersion
-    await inParallel(page.items, deleteWorkers, async item => {
+    // One after the other, as upstream (--delete-collection-workers is 1): watchers see the objects go in the order of their names.
+    for (const item of page.items) {
       try {
         await scope.store.delete(item.name, { version: scope.version, namespace: item.namespace, deletion, dryRun, warn: t => { context.warnings.add(t) }, signal: context.signal })
       } catch (error) {
         if (!(error instanceof StatusError && error.reason === 'NotFound')) throw error
       }
-    })
+    }
     listed.push(...page.items)
     continueToken = page.continueToken
   } while (continueToken !== '' && options.limit === 0)
   const meta = { resourceVersion, continueToken, remainingItemCount: undefined }
   await respond(context, { status: 200, ...presentList(listed, meta, presentation(context, scope, format), scope.resource.names.listKind) })
-}
-
-/** Runs a task for every item, a bounded number at once; after a failure no further item is begun, and the first failure is thrown. */
-async function inParallel<T> (items: readonly T[], workers: number, task: (item: T) => Promise<void>): Promise<void> {
-  let next = 0
-  let failed = false
-  await Promise.all(Array.from({ length: Math.min(workers, items.length) }, async () => {
-    while (next < items.length && !failed) {
-      try {
-        await task(items[next++]!)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }))
 }

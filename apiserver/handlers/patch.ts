@@ -1,4 +1,3 @@
-import { printJson } from '../../registry/codec/json-print.js'
 import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { parseYaml } from '../../registry/codec/yaml.js'
 import { ensureNamespace } from '../../registry/generic/store/create.js'
@@ -9,7 +8,7 @@ import { settleManagedFields } from '../apply/managed-fields-times.js'
 import { patchType, type PatchType } from '../negotiation/content-type.js'
 import { applyJsonPatch } from '../patch/json-patch.js'
 import { applyMergePatch } from '../patch/merge-patch.js'
-import { PatchError } from '../patch/patch-error.js'
+import { PatchError, type Patched } from '../patch/patch-error.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
 import { presentObject } from '../responses/views.js'
@@ -69,16 +68,16 @@ function patchTransform (context: RequestContext, scope: RequestScope, patch: Pa
 /** The live object with a JSON or merge patch applied, decoded again as if it had been sent whole. @throws StatusError 400, 413, 422 */
 function patched (scope: RequestScope, live: KubeObject, { type, body, options }: PatchRequest, warn: (text: string) => void): KubeObject {
   const strict = options.fieldValidation !== 'Ignore'
-  let result: { value: JsonValue; strictErrors: string[] }
+  let result: Patched
   try {
     result = type === 'json' ? applyJsonPatch(asJson(live), body, { strict }) : applyMergePatch(asJson(live), body, { strict })
   } catch (error) {
     throw error instanceof PatchError ? patchFailure(error) : error
   }
-  const source = (): string => printJson(result.value)
+  const source = (): string => result.text()
   const failed = (text: string): StatusError => newInvalid({ group: '', kind: '' }, '', [invalid('patch', source(), text)])
+  if (result.rangeError !== undefined) throw failed(result.rangeError)
   let decoded: Decoded
-  const before = options.fieldValidation === 'Strict' ? source() : ''
   try {
     decoded = decodeValue(result.value, source, scope, options.fieldValidation)
   } catch (error) {
@@ -86,7 +85,7 @@ function patched (scope: RequestScope, live: KubeObject, { type, body, options }
   }
   const findings = [...result.strictErrors, ...decoded.strict]
   if (findings.length > 0 && options.fieldValidation === 'Strict') {
-    throw newInvalid({ group: '', kind: '' }, '', [invalid('patch', before, `strict decoding error: ${findings.join(', ')}`)])
+    throw failed(`strict decoding error: ${findings.join(', ')}`)
   }
   if (strict) for (const text of findings) for (const line of warningLines(text)) warn(line)
   if (!decoded.object.apiVersion) throw newInternalError("Object 'apiVersion' is missing in 'object has no apiVersion field'")
@@ -129,18 +128,5 @@ export function parseConfig (body: Buffer): { config: JsonObject; duplicates: re
     const type = Array.isArray(parsed.value) ? 'array' : typeof parsed.value === 'boolean' ? 'bool' : typeof parsed.value === 'bigint' ? 'number' : typeof parsed.value
     throw newBadRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`)
   }
-  return { config: asDoubles(parsed.value) as JsonObject, duplicates: parsed.duplicates }
-}
-
-/** Upstream decodes a configuration with Go's plain decoder: integers go through a double, and what is left is an integer again. */
-function asDoubles (value: JsonValue): JsonValue {
-  if (typeof value === 'bigint') {
-    const rounded = BigInt(Number(value))
-    return rounded === BigInt.asIntN(64, rounded) ? rounded : Number(value)
-  }
-  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 2 ** 63 ? BigInt(value) : value
-  if (Array.isArray(value)) return value.map(asDoubles)
-  if (!isObject(value)) return value
-  for (const key of Object.keys(value)) value[key] = asDoubles(value[key]!)
-  return value
+  return { config: parsed.value, duplicates: parsed.duplicates }
 }

@@ -14,7 +14,7 @@ import { replicasPath, ScaleFieldManager, toParent, toScale, type ReplicasPaths 
 import { bodyEncoding, patchType } from '../negotiation/content-type.js'
 import { applyJsonPatch } from '../patch/json-patch.js'
 import { applyMergePatch } from '../patch/merge-patch.js'
-import { PatchError } from '../patch/patch-error.js'
+import { PatchError, type Patched } from '../patch/patch-error.js'
 import type { RequestContext } from '../request-context.js'
 import { respond, type Answer } from '../responses/respond.js'
 import { presentScale } from '../responses/scale-view.js'
@@ -73,17 +73,17 @@ export async function handlePatchScale (context: RequestContext, scope: RequestS
         throw applyFailure(error)
       }
     }
-    let value: JsonValue
+    let result: Patched
     try {
-      value = (type === 'json' ? applyJsonPatch(asJson(live), body, { strict }) : applyMergePatch(asJson(live), body, { strict })).value
+      result = type === 'json' ? applyJsonPatch(asJson(live), body, { strict }) : applyMergePatch(asJson(live), body, { strict })
     } catch (error) {
       throw error instanceof PatchError ? patchFailure(error) : error
     }
     let scale: Decoded
     try {
-      scale = decodeScale(value)
+      scale = decodeScale(result.value)
     } catch (error) {
-      throw newInvalid({ group: '', kind: '' }, '', [invalid('patch', printJson(value), (error as Error).message)])
+      throw newInvalid({ group: '', kind: '' }, '', [invalid('patch', result.text(), (error as Error).message)])
     }
     const patched = fieldManager.update(live, scale.object, by.manager, by.now)
     checkName(patched, context)

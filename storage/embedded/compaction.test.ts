@@ -2,7 +2,11 @@ import t, { type Test } from 'tap'
 import { failure } from '../../test/suites/storage.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import type { Revision } from '../interfaces.js'
+import { CommitQueue } from './commit-queue.js'
+import { Compactor } from './compactor.js'
+import { openDatabase } from './database.js'
 import { EmbeddedStorage, type EmbeddedStorageOptions } from './storage.js'
+import { Tables } from './tables.js'
 
 async function open (t: Test, options: Partial<EmbeddedStorageOptions> = {}): Promise<EmbeddedStorage> {
   const storage = await EmbeddedStorage.open({ directory: t.testdirName, compactionIntervalMs: 0, ...options })
@@ -89,13 +93,41 @@ t.test('compactions at the same time all succeed, and the highest revision count
   t.equal((await open(t)).stats().compactRevision, revision)
 })
 
-t.test('a list at a past revision that has begun is finished although compaction passes it', async t => {
+t.test('what a read under way needs stays until it is done, although compaction has passed it', async t => {
+  const database = await openDatabase(t.testdir())
+  t.teardown(async () => { await database.root.close() })
+  const tables = new Tables(database)
+  const commits = new CommitQueue({ directory: t.testdirName, database, tables, clock: Date.now, published: () => { /* nobody watches */ } })
+  const compactor = new Compactor({ tables, commits, clock: Date.now, historyMs: 0, intervalMs: 0 })
+  const write = async (value: string, expected?: Revision): Promise<Revision> => (await commits.submit({ key: '/a', value: Buffer.from(value), expected })).revision
+  const first = await write('1')
+  const second = await write('2', first)
+  const third = await write('3', second)
+  const valueAt = (revision: Revision): string | undefined => tables.get(Buffer.from('/a'), revision)?.value.toString()
+  const done = [compactor.pin(second), compactor.pin(second), compactor.pin(third)]
+  let isCompacted = false
+  const compaction = compactor.compact(third).then(() => { isCompacted = true })
+  while (compactor.revision < third || tables.forgottenRevision() < second) await new Promise(resolve => setImmediate(resolve))
+  t.equal(valueAt(first), undefined, 'what no read needs is gone')
+  t.equal(valueAt(second), '2')
+  done[0]?.()
+  await write('4', third)
+  t.equal(isCompacted, false)
+  t.equal(valueAt(second), '2')
+  done[1]?.()
+  await compaction
+  t.equal(valueAt(second), undefined)
+  t.equal(valueAt(third), '3')
+  await compactor.close()
+  await commits.close()
+})
+
+t.test('a long list at a past revision and compaction do not disturb each other', async t => {
   t.testdir()
   const storage = await open(t)
   await Promise.all(Array.from({ length: 6_000 }, (_, i) => storage.create(`/k/${i}`, Buffer.from('old'))))
   const { items, revision } = await storage.list('/')
   await storage.compact(revision)
-  // The list is read from the front, in several turns; compaction begins with what was written first, which is the end of the list.
   await Promise.all(items.toReversed().map(({ key, modRevision }) => storage.update(key, Buffer.from('new'), { modRevision })))
   const list = storage.list('/', { revision })
   const [{ items: past }] = await Promise.all([list, storage.compact(await storage.currentRevision())])

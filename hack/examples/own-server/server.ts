@@ -1,5 +1,6 @@
-// A server of one's own resource. Start it with: node --import tsx hack/examples/own-server/server.ts
-// Then: KUBECONFIG=.annex-own/kubectl... as it says itself. Outside this repository the import is from 'annex'.
+// A server of one's own resource: node --import tsx hack/examples/own-server/server.ts
+// Outside this repository the import is from 'annex'.
+import { fileURLToPath } from 'node:url'
 import { createServer, defineResource, field, type ApiServer } from '../../../apiserver/index.js'
 
 /** A Ticket has a title, a priority and, written by those who work on it, a state. */
@@ -47,7 +48,8 @@ export function start (options: { securePort?: number; dataDir?: string } = {}):
   return createServer({ resources: [tickets], dataDir: '.annex-own', ...options })
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const server = await start()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { void server.close() })
   console.log(`serving ${server.url}; try: KUBECONFIG=${server.config.kubeconfigFile} kubectl get tickets`)
 }

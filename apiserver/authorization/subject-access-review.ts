@@ -1,0 +1,101 @@
+import type { ClusterClient } from '../cluster/client.js'
+import { ExpiringCache } from '../cluster/expiring-cache.js'
+import { retry } from '../cluster/retry.js'
+import type { Attributes, AuthorizationResult, Authorizer } from './interfaces.js'
+
+export interface SubjectAccessReviewOptions {
+  readonly client: ClusterClient
+  /** `--authorization-webhook-cache-authorized-ttl` */
+  readonly allowCacheTtlMs: number
+  /** `--authorization-webhook-cache-unauthorized-ttl` */
+  readonly denyCacheTtlMs: number
+  /** Of one try. Default 10 s. */
+  readonly timeoutMs?: number | undefined
+  /** Default 8192 answers. */
+  readonly cacheSize?: number | undefined
+  readonly retryDelayMs?: number | undefined
+  readonly now?: (() => number) | undefined
+}
+
+interface SubjectAccessReview { readonly status?: { readonly allowed?: boolean; readonly denied?: boolean; readonly reason?: string } }
+
+/** Attributes that a client can make long are not worth a place in the cache from this length on (upstream's maxControlledAttrCacheSize). */
+const maxCachedLength = 10_000
+
+/**
+ * Asks the cluster whether a user may do something (`authorization.k8s.io/v1` SubjectAccessReview; k8s.io/apiserver
+ * `plugin/pkg/authorizer/webhook`). Answers are kept by the whole question: user, groups, extra, attributes and selectors.
+ */
+export class SubjectAccessReviewAuthorizer implements Authorizer {
+  readonly #options: SubjectAccessReviewOptions
+  readonly #cache: ExpiringCache<AuthorizationResult>
+
+  constructor (options: SubjectAccessReviewOptions) {
+    this.#options = options
+    this.#cache = new ExpiringCache({ size: options.cacheSize ?? 8192, now: options.now })
+  }
+
+  get cached (): number { return this.#cache.size }
+
+  /** @throws ClusterError if the cluster cannot be asked; the signal's reason */
+  async authorize (attributes: Attributes, signal?: AbortSignal): Promise<AuthorizationResult> {
+    const spec = specOf(attributes)
+    const kept = this.#cache.get(spec)
+    if (kept !== undefined) return kept
+    const { allowCacheTtlMs, denyCacheTtlMs } = this.#options
+    return this.#cache.ask(spec, async () => {
+      const value = await this.#review(spec)
+      return { value, ttlMs: !cacheable(attributes) ? 0 : value.decision === 'allow' ? allowCacheTtlMs : denyCacheTtlMs }
+    }, signal)
+  }
+
+  /** The question may be several callers': it does not end when the one who asked first leaves. */
+  async #review (spec: string): Promise<AuthorizationResult> {
+    const { client, retryDelayMs, timeoutMs } = this.#options
+    const body = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{},"spec":${spec},"status":{"allowed":false}}`
+    const { status = {} } = await retry(
+      () => client.json<SubjectAccessReview>({ method: 'POST', path: '/apis/authorization.k8s.io/v1/subjectaccessreviews', body, timeoutMs }),
+      retryDelayMs === undefined ? {} : { delayMs: retryDelayMs }
+    )
+    const reason = status.reason ?? ''
+    if (status.denied === true && status.allowed === true) throw new Error('webhook subject access review returned both allow and deny response')
+    return { decision: status.denied === true ? 'deny' : status.allowed === true ? 'allow' : 'noOpinion', reason }
+  }
+}
+
+/** The spec of the review as JSON: the question and the cache's key. */
+function specOf (attributes: Attributes): string {
+  const { user, verb } = attributes
+  const spec: Record<string, unknown> = {}
+  if (attributes.resourceRequest) {
+    const { namespace, apiGroup, apiVersion, resource, subresource, name, fieldSelector, labelSelector } = attributes
+    spec['resourceAttributes'] = {
+      ...(namespace !== '' && { namespace }),
+      verb,
+      group: apiGroup,
+      version: apiVersion,
+      resource,
+      ...(subresource !== '' && { subresource }),
+      ...(name !== '' && { name }),
+      ...(fieldSelector !== undefined && fieldSelector.length > 0 && { fieldSelector: { requirements: fieldSelector } }),
+      ...(labelSelector !== undefined && labelSelector.length > 0 && { labelSelector: { requirements: labelSelector } })
+    }
+  } else {
+    spec['nonResourceAttributes'] = { path: attributes.path, verb }
+  }
+  spec['user'] = user.name
+  if (user.groups.length > 0) spec['groups'] = user.groups
+  if (user.extra !== undefined) spec['extra'] = user.extra
+  if (user.uid) spec['uid'] = user.uid
+  return JSON.stringify(spec)
+}
+
+function cacheable (a: Attributes): boolean {
+  let length = a.verb.length + a.path.length
+  if (a.resourceRequest) {
+    length += a.namespace.length + a.apiGroup.length + a.apiVersion.length + a.resource.length + a.subresource.length + a.name.length
+    // Upstream leaves selectors out; ours are bounded like the rest.
+    for (const r of [...a.labelSelector ?? [], ...a.fieldSelector ?? []]) length += r.key.length + (r.values ?? []).reduce((sum, v) => sum + v.length, 0)
+  }
+  return length < maxCachedLength
+}
