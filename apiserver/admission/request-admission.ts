@@ -1,18 +1,24 @@
 import type { JsonObject } from '../../registry/codec/value.js'
 import type { KubeObject } from '../../registry/meta/object-meta.js'
-import type { RequestScope } from '../handlers/scope.js'
-import { target } from '../handlers/scope.js'
+import type { WritingOptions } from '../handlers/options.js'
+import { scaleKind } from '../handlers/scale-object.js'
+import { target, type RequestScope } from '../handlers/scope.js'
 import type { RequestContext } from '../request-context.js'
 import type { AdmissionAttributes, Operation } from './interfaces.js'
 
 /** The options of a write as an object of `meta.k8s.io/v1`. */
 export interface RequestOptions {
-  readonly kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions'
+  /** A patch is an update to admission, and a create if there was nothing to patch. */
+  readonly kind: 'CreateOptions' | 'UpdateOptions' | 'DeleteOptions'
   readonly dryRun: boolean
-  readonly fields?: Readonly<Record<string, unknown>> | undefined
+  readonly fields: Readonly<Record<string, unknown>>
 }
 
-const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const
+/** The options of a create, update or patch. */
+export function requestOptions (kind: 'CreateOptions' | 'UpdateOptions', context: RequestContext, options: WritingOptions): RequestOptions {
+  const fieldValidation = context.query.get('fieldValidation')
+  return { kind, dryRun: options.dryRun, fields: { ...(options.fieldManager !== '' && { fieldManager: options.fieldManager }), ...(fieldValidation && { fieldValidation }) } }
+}
 
 /** Admission for one request: the handlers' view of the chain. Where nobody has to be asked, nothing is made. */
 export class RequestAdmission {

@@ -1,6 +1,7 @@
 import { asJson } from '../../registry/meta/object-meta.js'
 import { wipeSystemFields } from '../../registry/meta/system-fields.js'
 import { ensureNamespace } from '../../registry/generic/store/create.js'
+import { RequestAdmission, requestOptions } from '../admission/request-admission.js'
 import { bodyEncoding } from '../negotiation/content-type.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
@@ -25,6 +26,14 @@ export async function handleCreate (context: RequestContext, scope: RequestScope
   dedupOwnerReferences(object, warn)
   const by = writer(context, scope, options)
   const owned = scope.fieldManager.update(undefined, object, by.manager, by.now)
-  const created = await scope.store.create(owned, writeOptions(context, scope, options))
+  const admission = RequestAdmission.of(context, scope, requestOptions('CreateOptions', context, options))
+  if (admission !== undefined) {
+    await admission.admit(owned, undefined)
+    dedupOwnerReferences(owned, warn)
+  }
+  const created = await scope.store.create(owned, {
+    ...writeOptions(context, scope, options),
+    ...(admission && { validate: object => admission.validate(object, undefined) })
+  })
   await respond(context, { status: 201, ...presentObject(created, presentation(context, scope, format)) })
 }

@@ -1,5 +1,6 @@
 import { StatusError, type Status } from '../../registry/meta/status-error.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
+import { RequestAdmission } from '../admission/request-admission.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
 import { presentList, presentObject } from '../responses/views.js'

@@ -2,8 +2,10 @@ import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/
 import { parseYaml } from '../../registry/codec/yaml.js'
 import { ensureNamespace } from '../../registry/generic/store/create.js'
 import { invalid } from '../../registry/meta/field-error.js'
-import { asJson, type KubeObject } from '../../registry/meta/object-meta.js'
+import { cloneJson } from '../../registry/codec/json-clone.js'
+import { asJson, asObject, type KubeObject } from '../../registry/meta/object-meta.js'
 import { newBadRequest, newConflict, newInternalError, newInvalid, newNotFound, newRequestEntityTooLarge, newStatusError, type StatusError } from '../../registry/meta/status-error.js'
+import { RequestAdmission, requestOptions } from '../admission/request-admission.js'
 import { settleManagedFields } from '../apply/managed-fields-times.js'
 import { patchType, type PatchType } from '../negotiation/content-type.js'
 import { applyJsonPatch } from '../patch/json-patch.js'
@@ -28,16 +30,29 @@ export async function handlePatch (context: RequestContext, scope: RequestScope)
   context.audit?.setRequestPatch(body)
   const { name } = target(context)
   const transform = patchTransform(context, scope, { type, body, options })
+  const admission = RequestAdmission.of(context, scope, requestOptions('UpdateOptions', context, options))
   const result = await scope.store.update(name, {
     ...writeOptions(context, scope, options),
     subresource: scope.subresource === 'status' ? 'status' : '',
     allowCreate: type === 'apply' && scope.subresource === '',
     storedAsIs: type === 'apply',
-    transform,
+    transform: admission === undefined ? transform : live => admitted(admission, live, transform(live), text => { context.warnings.add(text) }),
     settle: settleManagedFields,
-    validateCreate: () => scope.authorizeCreate(context)
+    validateCreate: async object => {
+      await scope.authorizeCreate(context)
+      await admission?.validate(object, undefined)
+    },
+    ...(admission && { validateUpdate: (object, old) => admission.validate(object, old) })
   })
   await respond(context, { status: result.created ? 201 : 200, ...presentObject(result.object, presentation(context, scope, format)) })
+}
+
+async function admitted (admission: RequestAdmission, live: KubeObject | undefined, patched: KubeObject, warn: (text: string) => void): Promise<KubeObject> {
+  // An apply that changes nothing returns the live object, which nobody may change.
+  const object = patched === live ? asObject(cloneJson(asJson(patched))) : patched
+  await admission.admit(object, live)
+  dedupOwnerReferences(object, warn)
+  return object
 }
 
 interface PatchRequest { readonly type: PatchType; readonly body: Buffer; readonly options: WritingOptions }

@@ -9,6 +9,7 @@ import { decodeObjectMeta } from '../../registry/meta/decode-meta.js'
 import { invalid } from '../../registry/meta/field-error.js'
 import { asJson, asObject, type KubeObject } from '../../registry/meta/object-meta.js'
 import { newBadRequest, newInternalError, newInvalid } from '../../registry/meta/status-error.js'
+import { RequestAdmission, requestOptions } from '../admission/request-admission.js'
 import { settleManagedFields } from '../apply/managed-fields-times.js'
 import { replicasPath, ScaleFieldManager, toParent, toScale, type ReplicasPaths } from '../apply/scale.js'
 import { bodyEncoding, patchType } from '../negotiation/content-type.js'
@@ -104,17 +105,20 @@ async function write (context: RequestContext, scope: RequestScope, options: Ret
   const format = outputFormat(context)
   const paths = pathsOf(scope)
   const byVersion = replicasPaths(scope)
+  const admission = RequestAdmission.of(context, scope, requestOptions('UpdateOptions', context, options))
+  const asScale = (parent: KubeObject): KubeObject => scaleOf(parent, paths).scale as unknown as KubeObject
   const result = await scope.store.update(target(context).name, {
     ...writeOptions(context, scope, options),
     subresource: '',
     uid,
-    transform: old => {
+    transform: async old => {
       const parent = old!
       const { scale, found } = scaleOf(parent, paths)
       if (!found) scale.spec.replicas = unsetReplicas
       const owners = toScale(parent.metadata.managedFields, byVersion)
       if (owners !== undefined) scale.metadata.managedFields = owners
       const written = transform(scale as unknown as KubeObject)
+      await admission?.admit(written, asScale(parent))
       const replicas = (written['spec'] as Scale['spec'] | undefined)?.replicas ?? 0
       if (replicas === unsetReplicas) throw newBadRequest(`the spec replicas field ${JSON.stringify(paths.specReplicasPath)} cannot be empty`)
       setReplicas(parent, paths.specReplicasPath, replicas)
@@ -124,7 +128,8 @@ async function write (context: RequestContext, scope: RequestScope, options: Ret
       else parent.metadata.managedFields = entries
       return parent
     },
-    settle: settleManagedFields
+    settle: settleManagedFields,
+    ...(admission && { validateUpdate: (object, old) => admission.validate(asScale(object), asScale(old)) })
   })
   const { scale } = scaleOf(result.object.object(scope.version), paths)
   const answer: Pick<Answer, 'contentType' | 'body'> = presentScale(scale, format, context.query)

@@ -1,5 +1,6 @@
 import type { Resource, ResourceVersion } from '../../registry/generic/resource.js'
 import type { Store } from '../../registry/generic/store/store.js'
+import type { AdmissionChain } from '../admission/chain.js'
 import type { FieldManager } from '../apply/field-manager.js'
 import { negotiateOutput, type OutputFormat } from '../negotiation/accept.js'
 import type { RequestContext } from '../request-context.js'
@@ -13,6 +14,8 @@ export interface RequestScope {
   readonly subresource: '' | 'status' | 'scale'
   readonly store: Store
   readonly fieldManager: FieldManager
+  /** Who is asked about writes; absent: nobody. */
+  readonly admission: AdmissionChain | undefined
   readonly limits: RequestLimits
   /** Whether the caller may also create, for a write that turns out to be one. @throws StatusError 403 */
   readonly authorizeCreate: (context: RequestContext) => Promise<void>

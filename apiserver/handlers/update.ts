@@ -1,6 +1,7 @@
 import { cloneJson } from '../../registry/codec/json-clone.js'
 import { asJson, asObject } from '../../registry/meta/object-meta.js'
 import { ensureNamespace } from '../../registry/generic/store/create.js'
+import { RequestAdmission, requestOptions } from '../admission/request-admission.js'
 import { bodyEncoding } from '../negotiation/content-type.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
@@ -26,12 +27,21 @@ export async function handleUpdate (context: RequestContext, scope: RequestScope
   checkName(object, context)
   dedupOwnerReferences(object, warn)
   const by = writer(context, scope, options)
+  const admission = RequestAdmission.of(context, scope, requestOptions('UpdateOptions', context, options))
   const result = await scope.store.update(name, {
     ...writeOptions(context, scope, options),
     subresource: scope.subresource === 'status' ? 'status' : '',
     uid: object.metadata.uid,
-    transform: old => scope.fieldManager.update(old, asObject(cloneJson(asJson(object))), by.manager, by.now),
-    settle: settleManagedFields
+    transform: async old => {
+      const owned = scope.fieldManager.update(old, asObject(cloneJson(asJson(object))), by.manager, by.now)
+      if (admission !== undefined) {
+        await admission.admit(owned, old)
+        dedupOwnerReferences(owned, warn)
+      }
+      return owned
+    },
+    settle: settleManagedFields,
+    ...(admission && { validateUpdate: (object, old) => admission.validate(object, old) })
   })
   await respond(context, { status: result.created ? 201 : 200, ...presentObject(result.object, presentation(context, scope, format)) })
 }

@@ -8,6 +8,7 @@ import { ConversionError } from '../apply/errors.js'
 import { FieldManager } from '../apply/field-manager.js'
 import { FieldSet } from '../apply/field-set.js'
 import { fieldPath } from '../apply/path-element.js'
+import type { AdmissionChain } from '../admission/chain.js'
 import type { Authorizer } from '../authorization/interfaces.js'
 import type { Discovery } from '../discovery/discovery.js'
 import type { DocumentRequest, DocumentResponse } from '../discovery/document.js'
@@ -25,6 +26,7 @@ export interface RouterOptions {
   readonly resources: readonly Resource[]
   readonly storeOf: ReadonlyMap<Resource, Store>
   readonly authorizer: Authorizer
+  readonly admission?: AdmissionChain | undefined
   readonly discovery: Discovery
   readonly openapi: readonly { handle: (request: DocumentRequest) => DocumentResponse | undefined }[]
   readonly health: HealthChecks
@@ -77,9 +79,9 @@ export class Router {
   }
 
   #scope (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): RequestScope {
-    const { authorizer, limits, storeOf } = this.#options
+    const { admission, authorizer, limits, storeOf } = this.#options
     return {
-      resource, version, subresource, limits,
+      resource, version, subresource, admission, limits,
       store: storeOf.get(resource)!,
       fieldManager: fieldManagerFor(resource, version, subresource),
       authorizeCreate: async context => {

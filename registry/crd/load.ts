@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { parseAllDocuments } from 'yaml'
+import { isObject, type JsonValue } from '../codec/value.js'
+import { parseYaml } from '../codec/yaml.js'
 import { defineResource, InvalidDefinitionError } from '../generic/define-resource.js'
 import type { ResourceDefinition } from '../generic/resource-definition.js'
 import type { Resource } from '../generic/resource.js'
@@ -73,17 +74,30 @@ function documentsOf (file: string, problems: string[]): unknown[] {
     return []
   }
   const out: unknown[] = []
-  for (const document of parseAllDocuments(text, { version: '1.1', merge: true, customTags: tags => tags.filter(t => t !== 'timestamp' && (typeof t === 'string' || t.tag !== 'tag:yaml.org,2002:timestamp')) })) {
-    const [error] = document.errors
-    if (error !== undefined) {
-      problems.push(`${file}: is not YAML: ${error.message.split('\n')[0]}`)
+  for (const [index, document] of splitDocuments(text).entries()) {
+    let value: JsonValue
+    try {
+      value = asNumbers(parseYaml(document).value)
+    } catch (error) {
+      problems.push(`${file}${index === 0 ? '' : ` (document ${index + 1})`}: is not YAML: ${(error as Error).message}`)
       return []
     }
-    const value: unknown = document.toJS({ maxAliasCount: 10_000 })
-    if (value === null || value === undefined) continue
-    const { kind, items } = value as { kind?: unknown; items?: unknown }
+    if (value === null) continue
+    const { kind, items } = isObject(value) ? value : {}
     if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) out.push(...items)
     else out.push(value)
   }
   return out
+}
+
+/** Documents are separated by lines that begin with `---`, as kubectl separates them. */
+const splitDocuments = (text: string): string[] => text.split(/^---(?=\s|$).*$/m).filter(d => d.trim() !== '')
+
+/** Schema keywords are doubles: an int64 that a double cannot hold is a bound that no such value reaches. */
+function asNumbers (value: JsonValue): JsonValue {
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(asNumbers)
+  if (!isObject(value)) return value
+  for (const key of Object.keys(value)) value[key] = asNumbers(value[key]!)
+  return value
 }

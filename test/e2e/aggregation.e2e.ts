@@ -11,6 +11,8 @@ import { startControlPlane, type ClusterUser, type CommandResult } from '../fixt
 const conformance = fileURLToPath(new URL('../conformance', import.meta.url))
 const namespace = 'team-a'
 
+t.setTimeout(300_000)
+
 t.test('Annex behind a real kube-apiserver', async t => {
   const controlPlane = await startControlPlane(t)
   const annex = await startAnnex(controlPlane)

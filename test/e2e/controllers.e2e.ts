@@ -7,6 +7,8 @@ import { startControlPlane } from '../fixtures/control-plane.js'
 import { startEtcd } from '../fixtures/etcd.js'
 import { findTool } from '../../hack/tools/build.mjs'
 
+t.setTimeout(300_000)
+
 t.test('kube-controller-manager works on the objects of Annex', async t => {
   const controlPlane = await startControlPlane(t)
   const etcd = await startEtcd(t, { version: findTool('etcd')! })

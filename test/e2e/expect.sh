@@ -40,6 +40,14 @@ expect_only() {
   ! grep -Ev -- "$1" <<<"$output" >/dev/null || fail "${*:2} printed more than lines like $1:"$'\n'"$output"
 }
 
+# It succeeds, and no line is like $1.
+lacks() {
+  local output
+  output=$("${@:2}" 2>&1) || fail "${*:2} failed:"$'\n'"$output"
+  checks=$((checks + 1))
+  ! grep -Eq -- "$1" <<<"$output" || fail "${*:2} printed a line like $1:"$'\n'"$output"
+}
+
 # It succeeds and prints nothing.
 expect_nothing() {
   local output
