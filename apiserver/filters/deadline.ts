@@ -14,6 +14,10 @@ const expired = new StatusError({
   code: 504
 })
 
+/** Writes end at this age whatever their own deadline (upstream's requestTimeoutUpperBound). */
+const writeDeadlineMs = 34_000
+const reading = new Set(['get', 'list', 'head'])
+
 /**
  * Ends a request that is not a watch after `requestTimeoutMs`, or after its own `timeout` parameter if that is shorter.
  * @throws StatusError 400 for a bad parameter
@@ -21,7 +25,7 @@ const expired = new StatusError({
 export function startDeadline (context: RequestContext, requestTimeoutMs: number): void {
   if (context.info.verb === 'watch') return
   const asked = context.query.get('timeout')
-  let ms = requestTimeoutMs
+  let ms = reading.has(context.info.verb) ? requestTimeoutMs : Math.min(requestTimeoutMs, writeDeadlineMs)
   if (asked) {
     let wanted: number
     try {

@@ -12,6 +12,9 @@ export function readBody (context: RequestContext, limit: number): Promise<Buffe
     const fail = (error: Error): void => {
       req.off('data', data)
       chunks.length = 0
+      // The rest of the body is not waited for: once the answer is out the connection, or the stream, ends.
+      req.pause()
+      context.res.once('finish', () => { req.destroy() })
       reject(error)
     }
     const data = (chunk: Buffer): void => {

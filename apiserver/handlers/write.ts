@@ -9,9 +9,6 @@ import { target, type RequestScope } from './scope.js'
 
 /** What create, update and patch have in common. */
 
-/** Write handlers stop at this age whatever the request's own deadline (upstream's requestTimeoutUpperBound). */
-export const writeDeadlineMs = 34_000
-
 export function writeOptions (context: RequestContext, scope: RequestScope, options: WritingOptions): WriteOptions {
   return { version: scope.version, namespace: target(context).namespace, dryRun: options.dryRun, warn: t => { context.warnings.add(t) }, signal: context.signal }
 }

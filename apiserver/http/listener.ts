@@ -94,7 +94,8 @@ function create (options: ListenerOptions): FastifyInstance {
     logger: false as const,
     forceCloseConnections: 'idle' as const,
     keepAliveTimeout: 90_000,
-    requestTimeout: 0,
+    // A client may take this long to send its body.
+    requestTimeout: 120_000,
     routerOptions: { maxParamLength: 4096 }
   }
   const http2 = { allowHTTP1: true, maxSessionMemory, settings: { maxConcurrentStreams: maxStreams }, streamResetBurst: 100_000, streamResetRate: 10_000 }

@@ -11,7 +11,8 @@ const [directory = '', writers = '', round = ''] = process.argv.slice(2)
 
 const storage = await EmbeddedStorage.open({ directory, compactionIntervalMs: 0 })
 const start = await storage.currentRevision()
-writeSync(1, 'open\n')
+const pause = new Int32Array(new SharedArrayBuffer(4))
+print('open\n')
 
 /** A value that shows when a part of it is missing or belongs to another write. */
 function makeValue (key: string, n: number): Buffer {
@@ -39,7 +40,20 @@ async function write (writer: number): Promise<void> {
 
 /** One system call for each line, so that a kill loses none that was acknowledged and printed. */
 function acknowledge (type: string, key: string, revision: Revision, value?: Buffer): void {
-  writeSync(1, `${type} ${revision} ${key} ${value?.toString('latin1', 0, 40) ?? ''}\n`)
+  print(`${type} ${revision} ${key} ${value?.toString('latin1', 0, 40) ?? ''}\n`)
+}
+
+/** The pipe does not block: while the test is behind in reading it, this process stands still. A line shorter than PIPE_BUF is written whole. */
+function print (line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(pause, 0, 0, 1)
+    }
+  }
 }
 
 /** The test replays from where this process began, so history is kept from there. */

@@ -388,8 +388,9 @@ function historyTests (t: Test, open: OpenStorage): void {
   t.test('a revision that has not happened fails with FutureRevision', async t => {
     const { storage, prefix: p = '' } = await open(t)
     const { revision } = await storage.create(`${p}/a`, bytes('one'))
-    for (const call of [storage.get(`${p}/a`, { revision: revision + 1_000_000n }), storage.list(`${p}/`, { revision: revision + 1_000_000n })]) {
-      const error = await failure(call, 'FutureRevision')
+    const future = { revision: revision + 1_000_000n }
+    for (const call of [() => storage.get(`${p}/a`, future), () => storage.list(`${p}/`, future)]) {
+      const error = await failure(call(), 'FutureRevision')
       t.ok(error.revision === undefined || error.revision >= revision)
     }
   })
@@ -401,8 +402,8 @@ function historyTests (t: Test, open: OpenStorage): void {
     await storage.compact(at)
     for (const { revision, state } of steps) {
       if (revision < at) {
-        for (const call of [storage.get(`${p}/h/a`, { revision }), storage.list(`${p}/h/`, { revision })]) {
-          const error = await failure(call, 'Compacted')
+        for (const call of [() => storage.get(`${p}/h/a`, { revision }), () => storage.list(`${p}/h/`, { revision })]) {
+          const error = await failure(call(), 'Compacted')
           t.ok(error.revision === undefined || error.revision >= at)
         }
       } else {
