@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import type { Revision } from '../interfaces.js'
 import { EmbeddedStorage } from './storage.js'
 

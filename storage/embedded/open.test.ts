@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { compileStorage } from '../../test/suites/compiled-storage.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { DirectoryLock } from './directory-lock.js'
 import { EmbeddedStorage } from './storage.js'
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import { EmbeddedStorage } from './storage.js'
 

@@ -1,6 +1,6 @@
 import { Etcd3 } from 'etcd3'
 import { startEtcd, testEtcd } from '../../test/fixtures/etcd.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { EtcdClient } from './client.js'
 import { Compactor } from './compactor.js'
 import { Etcd3Storage } from './storage.js'

@@ -1,6 +1,6 @@
 import { startEtcd, testEtcd } from '../../test/fixtures/etcd.js'
 import { startTcpProxy } from '../../test/fixtures/tcp-proxy.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import { Etcd3Storage } from './storage.js'
 import { eventually, object, open } from './test-storage.js'

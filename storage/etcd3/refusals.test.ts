@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startEtcd, testEtcd } from '../../test/fixtures/etcd.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import { StorageError } from '../errors.js'
 import { Etcd3Storage } from './storage.js'

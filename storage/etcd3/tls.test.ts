@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { startEtcd, testEtcd } from '../../test/fixtures/etcd.js'
 import { newEtcdCertificates } from '../../test/fixtures/etcd-certificates.js'
 import { startTcpProxy } from '../../test/fixtures/tcp-proxy.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import { Etcd3Storage } from './storage.js'
 

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { startEtcd, testEtcd } from '../../test/fixtures/etcd.js'
 import { startTcpProxy, type TcpProxy } from '../../test/fixtures/tcp-proxy.js'
-import { failure } from '../../test/suites/storage.js'
+import { failure } from '../../test/suites/storage-under-test.js'
 import { WatchReader } from '../../test/suites/watch-reader.js'
 import type { Revision, Storage } from '../interfaces.js'
 import { object, open } from './test-storage.js'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { StorageError } from '../../storage/errors.js'
 import type { Revision, Storage, StorageEvent, StoredValue } from '../../storage/interfaces.js'
-import type { OpenStorage } from './storage.js'
+import type { OpenStorage } from './storage-under-test.js'
 import { WatchReader } from './watch-reader.js'
 
 /** What a store must be: the list of its writes. Everything that a store can be asked follows from it. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Revision, Storage, StorageEvent } from '../../storage/interfaces.js'
-import { failure, type OpenStorage } from './storage.js'
+import { failure, type OpenStorage } from './storage-under-test.js'
 import { WatchReader, withPatience } from './watch-reader.js'
 
 function bytes (text: string): Buffer {
