@@ -47,8 +47,8 @@ async function apiserver (args: readonly string[]): Promise<number> {
     return 1
   }
   const tried = config.crdFiles.length > 0 ? 'api-resources' : 'apply -f hack/examples/ && kubectl get databases,webapps,custommetrics'
-  process.stdout.write(`annex apiserver is listening on ${server.url}\n` +
-    `The admin kubeconfig is ${config.kubeconfigFile}; try:\n` +
+  process.stdout.write(`annex apiserver is listening on ${server.url}\n`)
+  if (config.cluster === undefined) process.stdout.write(`The admin kubeconfig is ${config.kubeconfigFile}; try:\n` +
     `  export KUBECONFIG=${config.kubeconfigFile}\n  kubectl ${tried}\n`)
   await new Promise<void>(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -12,16 +12,22 @@ import { loadCrdFiles } from '../registry/crd/load.js'
 import { builtInResources } from '../registry/groups.js'
 import type { Resource } from '../registry/generic/resource.js'
 import { Store } from '../registry/generic/store/store.js'
+import { custommetrics } from '../registry/metrics.example.com/custommetrics/resource.js'
 import type { Storage } from '../storage/interfaces.js'
+import { AdmissionChain } from './admission/chain.js'
+import type { AdmissionPlugin } from './admission/interfaces.js'
 import { AnonymousAuthenticator } from './authentication/anonymous.js'
 import { BearerTokenAuthenticator } from './authentication/bearer-token.js'
 import { AuthenticatorChain } from './authentication/chain.js'
 import { ClientCertificateAuthenticator } from './authentication/client-certificate.js'
 import { PeerCertificates } from './authentication/peer-certificates.js'
+import { RequestHeaderAuthenticator } from './authentication/request-header.js'
+import { RequestHeaderFile } from './authentication/request-header-file.js'
 import { AlwaysAllowPathsAuthorizer } from './authorization/always-allow-paths.js'
 import { AuthorizerChain } from './authorization/chain.js'
 import { PolicyFileAuthorizer } from './authorization/policy-file.js'
 import { PrivilegedGroupAuthorizer } from './authorization/privileged-groups.js'
+import { Cluster } from './cluster/cluster.js'
 import { openAuditor } from './audit/open.js'
 import type { Auditor } from './audit/auditor.js'
 import { Discovery } from './discovery/discovery.js'
@@ -31,6 +37,9 @@ import { HealthChecks, type HealthCheck } from './health/health-checks.js'
 import { Listener, type TlsMaterial } from './http/listener.js'
 import { Pipeline } from './http/pipeline.js'
 import { Router } from './http/router.js'
+import { InstrumentedStorage } from './metrics/instrumented-storage.js'
+import { MetricsApi } from './metrics-api/metrics-api.js'
+import { StoredObjectSelector } from './metrics-api/object-selector.js'
 import { Metrics } from './metrics/metrics.js'
 import { OpenAPIV2 } from './openapi/openapi-v2.js'
 import { OpenAPIV3 } from './openapi/openapi-v3.js'
@@ -48,6 +57,8 @@ export interface ServerDependencies {
   readonly log?: Logger
   /** Instead of the store that the config names; closed with the server. */
   readonly storage?: Storage
+  /** Asked about every write, after the cluster's own rules. */
+  readonly admission?: readonly AdmissionPlugin[]
 }
 
 /** A running API server. Everything it is made of is built in `start`, in that order, and closed in reverse. */
@@ -120,36 +131,62 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   const shutdown = { begun: false }
 
   let listener: Listener | undefined
-  const certificates = await serveCertificates(config, log, closers, tls => { listener?.reload(tls) })
+  let certificates: ServedCertificates | undefined
+  const onAuthoritiesChange = (): void => { certificates?.refresh() }
+  const frontProxy = config.authentication.requestHeader && await RequestHeaderFile.open(config.authentication.requestHeader, {
+    change: onAuthoritiesChange,
+    error: error => { log.error({ err: error }, 'the changed authority of the front proxy is not used') }
+  })
+  if (frontProxy !== undefined) closers.push(() => frontProxy.close())
+  const cluster = config.cluster && await Cluster.join({ config, log, onAuthoritiesChange, userAgent: `annex/${version}` })
+  if (cluster !== undefined) closers.push(() => cluster.close())
+  const published = cluster?.authentication
+  certificates = await serveCertificates(config, log, closers, {
+    further: () => [...frontProxy ? [frontProxy.pem] : [], ...published?.pems() ?? []],
+    onChange: tls => { listener?.reload(tls) }
+  })
 
-  const storage = dependencies.storage ?? await openStorage(config.storage)
-  closers.push(() => storage.close())
+  const inFlight = new InFlightFilter({ readOnly: config.limits.maxRequestsInflight, mutating: config.limits.maxMutatingRequestsInflight })
+  const metrics: Metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry })
+  const opened = dependencies.storage ?? await openStorage(config.storage)
+  closers.push(() => opened.close())
+  const storage = new InstrumentedStorage(opened, metrics)
   const prefix = config.storage.type === 'etcd' ? config.storage.prefix.replace(/\/$/, '') : '/registry'
-  const stores = resources.map(resource => new Store({
+  const stores: readonly Store[] = resources.map(resource => new Store({
     resource, storage, prefix,
     onCorrupt: (value, error) => { log.error({ key: value.key, err: error }, 'a stored object cannot be read and is not served') }
   }))
   const storeOf = new Map(stores.map(s => [s.resource, s]))
   closers.push(async () => { await Promise.all(stores.map(s => s.stop())) })
 
-  const policy = await PolicyFileAuthorizer.open({ file: config.authorization.policyFile, onError: error => { log.error({ err: error }, 'the changed authorization policy is not used') } })
-  closers.push(() => policy.close())
-  const authorizer = new AuthorizerChain([new PrivilegedGroupAuthorizer(), new AlwaysAllowPathsAuthorizer(), policy])
+  const authorizer = new AuthorizerChain([
+    new PrivilegedGroupAuthorizer(),
+    new AlwaysAllowPathsAuthorizer(config.authorization.alwaysAllowPaths),
+    cluster?.authorizer ?? await openPolicy(config, log, closers)
+  ])
+  const { clientAuthorities } = certificates
   const authenticator = new AuthenticatorChain({
-    authenticators: [new ClientCertificateAuthenticator({ authorities: certificates.clientAuthorities }), new BearerTokenAuthenticator()],
+    authenticators: [
+      new RequestHeaderAuthenticator({ settings: () => frontProxy === undefined ? published?.requestHeader() : frontProxy.settings() }),
+      new ClientCertificateAuthenticator({ authorities: () => clientAuthorities() ?? published?.clientAuthorities() }),
+      new BearerTokenAuthenticator(cluster && ((token, signal) => cluster.tokens.verify(token, signal)))
+    ],
     ...(config.authentication.anonymous && { anonymous: new AnonymousAuthenticator() })
   })
 
-  const inFlight = new InFlightFilter({ readOnly: config.limits.maxRequestsInflight, mutating: config.limits.maxMutatingRequestsInflight })
-  const metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry })
   const auditor: Auditor | undefined = config.audit && await openAuditor(config.audit, { metrics, log })
   if (auditor !== undefined) closers.push(() => auditor.close())
 
-  const health = new HealthChecks(healthChecks(storage, stores, shutdown), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
+  const health = new HealthChecks(healthChecks(storage, stores, shutdown, () => cluster?.unsynced() ?? []), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
+  const plugins = [...cluster ? [cluster.lifecycle] : [], ...dependencies.admission ?? []]
   const info = { title: 'Annex', version: serverVersion(version).gitVersion }
+  const metricsApi = openMetricsApi(config, stores, resources, prefix, metrics, log)
+  const discovery = new Discovery({ resources, virtual: metricsApi?.virtual ?? [], version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
+  metricsApi?.start(() => { discovery.rebuild() })
+  if (metricsApi !== undefined) closers.push(() => metricsApi.stop())
   const router = new Router({
-    resources, storeOf, authorizer, health, metrics,
-    discovery: new Discovery({ resources, version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] }),
+    resources, storeOf, authorizer, health, metrics, admission: plugins.length > 0 ? new AdmissionChain(plugins) : undefined,
+    discovery, metricsApi,
     openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
     limits: { bodyBytes: 3 * 1024 * 1024, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
   })
@@ -178,6 +215,18 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   return server
 }
 
+/** The metrics groups, where CustomMetrics are among the resources. */
+function openMetricsApi (config: ApiserverConfig, stores: readonly Store[], resources: readonly Resource[], prefix: string, metrics: Metrics, log: Logger): MetricsApi | undefined {
+  const store = stores.find(s => s.resource === custommetrics)
+  return store && new MetricsApi({
+    store, resources,
+    objects: new StoredObjectSelector(stores, prefix),
+    ttlMs: config.metricTtlMs,
+    observeFreshness: (group, seconds) => { metrics.metricFreshness.observe({ group }, seconds) },
+    onError: error => { log.error({ err: error }, 'the metrics index could not be filled; it is tried again') }
+  })
+}
+
 /** A CRD file may repeat a kind that is built in; the built-in one knows more, so it is served. */
 function unlessBuiltIn (fromFiles: readonly Resource[], builtIn: readonly Resource[], log: Logger): Resource[] {
   const known = new Set(builtIn.map(r => `${r.names.plural}.${r.group}`))
@@ -189,13 +238,13 @@ function unlessBuiltIn (fromFiles: readonly Resource[], builtIn: readonly Resour
   })
 }
 
-function healthChecks (storage: Storage, stores: readonly Store[], shutdown: { readonly begun: boolean }): { livez: HealthCheck[]; readyz: HealthCheck[] } {
+function healthChecks (storage: Storage, stores: readonly Store[], shutdown: { readonly begun: boolean }, unsynced: () => string[]): { livez: HealthCheck[]; readyz: HealthCheck[] } {
   const ping: HealthCheck = { name: 'ping', check: () => {} }
   const store: HealthCheck = { name: 'etcd', check: signal => storage.health({ signal }) }
   const caches: HealthCheck = {
     name: 'informer-sync',
     check: () => {
-      const missing = stores.filter(s => !s.cacher.ready()).map(s => `${s.resource.names.plural}.${s.resource.group}`)
+      const missing = [...stores.filter(s => !s.cacher.ready()).map(s => `${s.resource.names.plural}.${s.resource.group}`), ...unsynced()]
       if (missing.length > 0) throw new Error(`not filled yet: ${missing.join(', ')}`)
     }
   }
@@ -204,33 +253,47 @@ function healthChecks (storage: Storage, stores: readonly Store[], shutdown: { r
   return { livez: [ping], readyz: [ping, store, { ...store, name: 'etcd-readiness' }, caches, shuttingDown] }
 }
 
+/** What users of a standalone server may do. */
+async function openPolicy (config: ApiserverConfig, log: Logger, closers: (() => Promise<void> | void)[]): Promise<PolicyFileAuthorizer> {
+  const policy = await PolicyFileAuthorizer.open({ file: config.authorization.policyFile, onError: error => { log.error({ err: error }, 'the changed authorization policy is not used') } })
+  closers.push(() => policy.close())
+  return policy
+}
+
 interface ServedCertificates {
   readonly tls: () => TlsMaterial
+  /** Of files; undefined if there are none. */
   readonly clientAuthorities: () => readonly X509Certificate[] | undefined
+  /** The further authorities have changed. */
+  readonly refresh: () => void
   readonly expiry: () => Date | undefined
   readonly writeKubeconfig: (url: string) => Promise<void>
 }
 
 /** The serving pair and the client CA: given files or our own, followed for changes, our own renewed in time. */
-async function serveCertificates (config: ApiserverConfig, log: Logger, closers: (() => Promise<void> | void)[], onChange: (tls: TlsMaterial) => void): Promise<ServedCertificates> {
+async function serveCertificates (config: ApiserverConfig, log: Logger, closers: (() => Promise<void> | void)[], authorities: { readonly further: () => string[]; readonly onChange: (tls: TlsMaterial) => void }): Promise<ServedCertificates> {
   const { tls, sans } = config.serving
   let pki: Pki | undefined
-  if (tls === undefined || config.authentication.clientCaFile === undefined) pki = await renewPki()
+  // In a cluster its own authority says who is who, and ours only vouches for this server.
+  const standalone = config.cluster === undefined
+  if (tls === undefined || (standalone && config.authentication.clientCaFile === undefined)) pki = await renewPki()
   const pair = tls ?? pki!.serving
-  const caFiles = [config.authentication.clientCaFile, pki?.ca.certificateFile].filter(f => f !== undefined)
-  let authorities: readonly X509Certificate[] = []
+  const caFiles = [config.authentication.clientCaFile, standalone ? pki?.ca.certificateFile : undefined].filter(f => f !== undefined)
+  let fromFiles: readonly X509Certificate[] | undefined
+  let caPem = ''
   let material: TlsMaterial
 
   const use = (c: { certificatePem: string | undefined; privateKeyPem: string | undefined; certificateAuthorityPem: string | undefined }): void => {
-    authorities = parseCertificates(c.certificateAuthorityPem!, caFiles.join(', '))
-    material = { certificatePem: c.certificatePem!, privateKeyPem: c.privateKeyPem!, clientAuthorities: [c.certificateAuthorityPem!] }
+    caPem = c.certificateAuthorityPem ?? ''
+    if (caFiles.length > 0) fromFiles = parseCertificates(caPem, caFiles.join(', '))
+    material = { certificatePem: c.certificatePem!, privateKeyPem: c.privateKeyPem!, clientAuthorities: clientAuthorities() }
   }
   const reloader = new CertificateReloader({
     pair,
     certificateAuthorityFiles: caFiles,
     onReload: c => {
       use(c)
-      onChange(material)
+      authorities.onChange(material)
       log.info({ certificate: pair.certificateFile }, 'certificates reloaded')
     },
     onError: error => { log.error({ err: error }, 'changed certificates are not used') }
@@ -238,6 +301,9 @@ async function serveCertificates (config: ApiserverConfig, log: Logger, closers:
   use(await reloader.start())
   closers.push(() => reloader.close())
 
+  function clientAuthorities (): string[] {
+    return [...caPem === '' ? [] : [caPem], ...authorities.further()]
+  }
   async function renewPki (): Promise<Pki> {
     const made = await ensurePki({ directory: config.pkiDir, sans })
     for (const change of made.changes) log.info({ change }, 'certificate files changed')
@@ -250,10 +316,15 @@ async function serveCertificates (config: ApiserverConfig, log: Logger, closers:
   }
   return {
     tls: () => material,
-    clientAuthorities: () => authorities,
+    clientAuthorities: () => fromFiles,
+    refresh: () => {
+      material = { ...material, clientAuthorities: clientAuthorities() }
+      authorities.onChange(material)
+      log.info({}, 'client authorities reloaded')
+    },
     expiry: () => new Date(new Certificate(material.certificatePem).validTo),
     writeKubeconfig: async url => {
-      if (pki === undefined) return
+      if (pki === undefined || !standalone) return
       // Clients trust our own authority, or the file that the serving certificate came from when the user brought one.
       const trusted = tls === undefined ? pki.ca.certificatePem : readFileSync(tls.certificateFile, 'utf8')
       await writeKubeconfig({ path: config.kubeconfigFile, server: url, certificateAuthorityPem: trusted, client: pki.admin })
@@ -267,10 +338,10 @@ async function serveCertificates (config: ApiserverConfig, log: Logger, closers:
  * @throws Error listing every option that is wrong
  */
 export async function createServer (options: Partial<ApiserverOptions> & ServerDependencies): Promise<ApiServer> {
-  const { resources, log, storage, ...flags } = options
-  const { config, errors } = await complete({ ...parseFlags(apiserverFlags, [], 'createServer').options, ...flags })
+  const { resources, log, storage, admission, ...flags } = options
+  const { config, errors } = await complete({ ...parseFlags(apiserverFlags, [], 'createServer').options, ...flags }, { env: process.env })
   if (errors.length > 0) throw new Error(`the server cannot start:\n${errors.map(e => `  ${e}`).join('\n')}`)
-  return ApiServer.start(config, { ...(resources && { resources }), ...(log && { log }), ...(storage && { storage }) })
+  return ApiServer.start(config, { ...(resources && { resources }), ...(log && { log }), ...(storage && { storage }), ...(admission && { admission }) })
 }
 
 function packageVersion (): string {

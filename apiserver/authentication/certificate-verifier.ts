@@ -29,6 +29,7 @@ export class CertificateVerifier<T> {
   readonly #options: CertificateVerifierOptions<T>
   readonly #now: () => number
   readonly #verified = new Map<string, Verified<T>>()
+  readonly #fingerprints = new WeakMap<X509Certificate, string>()
   #refused = new WeakMap<readonly X509Certificate[], CertificateError>()
   #bundle: readonly X509Certificate[] | undefined
 
@@ -60,7 +61,7 @@ export class CertificateVerifier<T> {
    * intermediates: on a front proxy's connection, or a user's, it is so for one of the two bundles at every request.
    */
   #remembered (leaf: X509Certificate): Verified<T> | undefined {
-    const key = leaf.fingerprint256
+    const key = this.#fingerprint(leaf)
     const entry = this.#verified.get(key)
     if (entry === undefined) return undefined
     this.#verified.delete(key)
@@ -68,6 +69,13 @@ export class CertificateVerifier<T> {
     if (now < entry.validFrom || now > entry.validUntil) return undefined
     this.#verified.set(key, entry)
     return entry
+  }
+
+  /** Node hashes the certificate whenever it is asked; a connection's is the same for all of its requests. */
+  #fingerprint (leaf: X509Certificate): string {
+    let fingerprint = this.#fingerprints.get(leaf)
+    if (fingerprint === undefined) this.#fingerprints.set(leaf, fingerprint = leaf.fingerprint256)
+    return fingerprint
   }
 
   #verify (leaf: X509Certificate, sent: readonly X509Certificate[], roots: readonly X509Certificate[]): Verified<T> {
@@ -85,7 +93,7 @@ export class CertificateVerifier<T> {
       validFrom: Math.max(...verified.chain.map(c => Date.parse(c.validFrom))),
       validUntil: verified.validUntil.getTime()
     }
-    this.#verified.set(leaf.fingerprint256, entry)
+    this.#verified.set(this.#fingerprint(leaf), entry)
     if (this.#verified.size > (this.#options.cacheSize ?? 1000)) this.#verified.delete(this.#verified.keys().next().value!)
     return entry
   }

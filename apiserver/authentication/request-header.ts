@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { CertificateVerifier } from './certificate-verifier.js'
 import { commonName } from './client-certificate.js'
-import { headerText, headerValues, type AuthenticationRequest, type Authenticator, type UserInfo } from './interfaces.js'
+import { headerText, type AuthenticationRequest, type Authenticator, type UserInfo } from './interfaces.js'
 import { percentDecode } from './percent-decode.js'
 
 /** Whose word is taken for who a user is, and in which headers. */
@@ -47,30 +47,48 @@ export class RequestHeaderAuthenticator implements Authenticator {
 
 /** The user of the headers; undefined if no username header has a value. */
 function userOf (rawHeaders: readonly string[], settings: RequestHeaderSettings): UserInfo | undefined {
-  const first = (names: readonly string[]): string | undefined => names.map(name => headerValues(rawHeaders, name)[0]).find(value => value)
+  const names = lowerCased(rawHeaders)
+  const values = (header: string): string[] => {
+    const wanted = header.toLowerCase()
+    const found: string[] = []
+    for (let i = names.indexOf(wanted); i >= 0; i = names.indexOf(wanted, i + 1)) found.push(headerText(rawHeaders[2 * i + 1]!))
+    return found
+  }
+  const first = (headers: readonly string[]): string | undefined => {
+    for (const header of headers) {
+      const [value] = values(header)
+      if (value) return value
+    }
+    return undefined
+  }
   const name = first(settings.usernameHeaders)
   if (name === undefined) return undefined
   const uid = first(settings.uidHeaders)
-  const extra = extraOf(rawHeaders, settings.extraHeaderPrefixes)
+  const extra = extraOf(names, rawHeaders, settings.extraHeaderPrefixes)
   return {
-    name: headerText(name),
-    ...(uid !== undefined && { uid: headerText(uid) }),
-    groups: settings.groupHeaders.flatMap(header => headerValues(rawHeaders, header)).filter(group => group !== '').map(headerText),
+    name,
+    ...(uid !== undefined && { uid }),
+    groups: settings.groupHeaders.flatMap(values).filter(group => group !== ''),
     ...(extra !== undefined && { extra })
   }
 }
 
+function lowerCased (rawHeaders: readonly string[]): string[] {
+  const names: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) names.push(rawHeaders[i]!.toLowerCase())
+  return names
+}
+
 /** Every header that begins with a prefix: the rest of its name, lower-cased and percent-decoded, is a key; repeated ones are its values. */
-function extraOf (rawHeaders: readonly string[], prefixes: readonly string[]): Record<string, string[]> | undefined {
+function extraOf (names: readonly string[], rawHeaders: readonly string[], prefixes: readonly string[]): Record<string, string[]> | undefined {
   let extra: Record<string, string[]> | undefined
   for (const prefix of prefixes) {
     const wanted = prefix.toLowerCase()
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i]!.toLowerCase()
+    for (const [i, name] of names.entries()) {
       if (!name.startsWith(wanted)) continue
       // Keys come from a client: `__proto__` is one like any other.
       extra ??= Object.create(null) as Record<string, string[]>
-      ;(extra[percentDecode(name.slice(wanted.length))] ??= []).push(headerText(rawHeaders[i + 1]!))
+      ;(extra[percentDecode(name.slice(wanted.length))] ??= []).push(headerText(rawHeaders[2 * i + 1]!))
     }
   }
   return extra

@@ -24,7 +24,7 @@ export class AuthorizerChain implements Authorizer {
       }
     }
     if (errors.length === 1) throw errors[0]
-    if (errors.length > 1) throw new AggregateError(errors, errors.map(String).join(', '))
+    if (errors.length > 1) throw new AggregateError(errors, `[${errors.map(e => e instanceof Error ? e.message : String(e)).join(', ')}]`)
     return { decision: 'noOpinion', reason: reasons.join('\n') }
   }
 }

@@ -1,5 +1,5 @@
 import { goQuote } from '../../registry/meta/go-format.js'
-import { newForbidden, type StatusError } from '../../registry/meta/status-error.js'
+import { newForbidden, StatusError } from '../../registry/meta/status-error.js'
 import type { UserInfo } from '../authentication/interfaces.js'
 
 /** One requirement of a selector, as `authorization.k8s.io/v1` passes it on. */
@@ -47,6 +47,22 @@ export interface AuthorizationResult {
   readonly reason: string
 }
 
+/** Whether a request may go on could not be decided. The client gets plain text, as from upstream's responsewriters.InternalError. */
+export class AuthorizationUnavailable extends Error {
+  override readonly name = 'AuthorizationUnavailable'
+
+  /** @param cause the failure, or a StatusError that wraps it */
+  constructor (cause: unknown) {
+    super('a request could not be authorized', { cause: cause instanceof StatusError && cause.cause !== undefined ? cause.cause : cause })
+  }
+
+  /** @param requestURI path and query as sent */
+  text (requestURI: string): string {
+    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `${sanitize(`Internal Server Error: ${goQuote(requestURI)}: ${why}`)}\n`
+  }
+}
+
 /** Decides whether a request may go on. Rejects only if it cannot decide now, which the client sees as an internal error. */
 export interface Authorizer {
   authorize (attributes: Attributes, signal?: AbortSignal): Promise<AuthorizationResult>
@@ -66,9 +82,11 @@ export function forbiddenMessage (attributes: Attributes, reason = ''): string {
     const where = attributes.namespace === '' ? 'at the cluster scope' : `in the namespace ${goQuote(attributes.namespace)}`
     text = `${who} resource ${goQuote(resource)} in API group ${goQuote(attributes.apiGroup)} ${where}`
   }
-  text = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  text = sanitize(text)
   return reason === '' ? text : `${text}: ${reason}`
 }
+
+const sanitize = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 /** The 403 of a refusal. */
 export function forbiddenError (attributes: Attributes, reason = ''): StatusError {

@@ -46,17 +46,24 @@ export class ClusterClient {
 
   /** The JSON answer of a request. @throws ClusterError; the signal's reason when it is aborted */
   async json<T> (request: ClusterRequest): Promise<T> {
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? 10_000)
-    const signal = request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout])
+    // Not AbortSignal.timeout: that keeps a timer for every answered request.
+    const ending = new AbortController()
+    const leave = (): void => { ending.abort(request.signal?.reason) }
+    request.signal?.throwIfAborted()
+    const timer = setTimeout(() => {
+      ending.abort(new ClusterError(`${title(request.method)} ${JSON.stringify(this.#url(request))}: context deadline exceeded`, { timedOut: true }))
+    }, request.timeoutMs ?? 10_000)
+    request.signal?.addEventListener('abort', leave, { once: true })
     try {
-      const answer = await this.#open(request, signal)
-      const body = await readAll(answer, signal)
+      const answer = await this.#open(request, ending.signal)
+      const body = await readAll(answer, ending.signal)
       if ((answer.statusCode ?? 0) >= 300) throw failure(request, answer, body)
       return JSON.parse(body.toString()) as T
     } catch (error) {
-      if (request.signal?.aborted === true) throw request.signal.reason
-      if (timeout.aborted) throw new ClusterError(`${title(request.method)} ${JSON.stringify(this.#url(request))}: context deadline exceeded`, { timedOut: true, cause: error })
-      throw error
+      throw ending.signal.aborted ? ending.signal.reason as Error : error
+    } finally {
+      clearTimeout(timer)
+      request.signal?.removeEventListener('abort', leave)
     }
   }
 
@@ -75,13 +82,15 @@ export class ClusterClient {
   }
 
   async #open (request: ClusterRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    // Not a ClusterError: nobody should try again.
+    if (this.#closed) throw new Error('the client of the cluster is closed')
     if (this.#current === undefined || Date.now() - this.#current.readAt > (this.#options.refreshMs ?? 60_000)) await this.#refresh(false)
     const answer = await this.#send(request, signal)
     if (answer.statusCode !== 401) return answer
     const before = this.#current!.credentials
     await this.#refresh(true)
     if (sameCredentials(before, this.#current!.credentials)) return answer
-    answer.resume()
+    await readAll(answer, signal)
     return this.#send(request, signal)
   }
 
@@ -165,11 +174,16 @@ const title = (method: string): string => method[0]! + method.slice(1).toLowerCa
 async function readAll (answer: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    signal.throwIfAborted()
-    length += chunk.length
-    if (length > maxAnswerBytes) throw new ClusterError(`the answer is larger than ${maxAnswerBytes} bytes`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      signal.throwIfAborted()
+      length += chunk.length
+      if (length > maxAnswerBytes) throw new RangeError(`the answer is larger than ${maxAnswerBytes} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    if (signal.aborted || cause instanceof RangeError) throw cause
+    throw new ClusterError('unexpected EOF', { cause })
   }
   if (!answer.complete) throw new ClusterError('unexpected EOF')
   return Buffer.concat(chunks, length)

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import type { Agent } from 'node:http'
 import type { RequestOptions } from 'node:https'
 import path from 'node:path'
+import { parse } from 'yaml'
 import type { Credentials, CredentialSource } from './credentials.js'
 
 type KubeConfig = import('@kubernetes/client-node').KubeConfig
@@ -29,7 +31,7 @@ export class KubeconfigCredentials implements CredentialSource {
 
   async #read (fresh: boolean): Promise<Credentials> {
     // Half a second and 75 MB that a standalone server does not pay for.
-    const [{ KubeConfig }, { readFile }] = await Promise.all([import('@kubernetes/client-node'), import('node:fs/promises')])
+    const { KubeConfig } = await import('@kubernetes/client-node')
     const text = await readFile(this.#file, 'utf8')
     if (this.#config === undefined || text !== this.#text || fresh) {
       // A new object forgets the tokens that exec plugins gave.
@@ -46,7 +48,7 @@ export class KubeconfigCredentials implements CredentialSource {
     const { ca, cert, key, servername, rejectUnauthorized, auth } = options
     return {
       server: cluster.server.replace(/\/+$/, ''),
-      headers: headersOf(options.headers as Readonly<Record<string, unknown>> | undefined, auth ?? undefined),
+      headers: { ...await this.#tokenFile(this.#config.getCurrentUser()?.name), ...headersOf(options.headers as Readonly<Record<string, unknown>> | undefined, auth ?? undefined) },
       tls: {
         ...(ca !== undefined && { ca }),
         ...(cert !== undefined && { cert }),
@@ -56,6 +58,14 @@ export class KubeconfigCredentials implements CredentialSource {
       },
       ...(cluster.proxyUrl && { agent: options.agent as Agent })
     }
+  }
+
+  /** `tokenFile` of a user, which the parser leaves out. */
+  async #tokenFile (user: string | undefined): Promise<Record<string, string>> {
+    if (!this.#text.includes('tokenFile')) return {}
+    const { users } = parse(this.#text) as { users?: { name?: string; user?: { tokenFile?: unknown } }[] }
+    const file = users?.find(u => u.name === user)?.user?.tokenFile
+    return typeof file !== 'string' ? {} : { authorization: `Bearer ${(await readFile(path.resolve(path.dirname(this.#file), file), 'utf8')).trim()}` }
   }
 }
 

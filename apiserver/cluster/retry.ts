@@ -24,7 +24,7 @@ export async function retry<T> (attempt: () => Promise<T>, options: RetryOptions
     } catch (error) {
       if (i >= tries || !mayHelp(error)) throw error
       try {
-        await sleep(Math.max(delay * (1 + 0.2 * random()), Math.min((error as ClusterError).retryAfterMs ?? 0, 10_000)), undefined, { signal, ref: false })
+        await sleep(Math.max(delay * (1 + 0.2 * random()), Math.min((error as ClusterError).retryAfterMs ?? 0, 10_000)), undefined, { signal })
       } catch {
         throw error // the caller has gone; what went wrong is what it should hear
       }

@@ -6,7 +6,9 @@ import type { Auditor, AuditRequest } from '../audit/auditor.js'
 import { sourceIPs } from '../audit/source-ips.js'
 import type { AuthenticatorChain } from '../authentication/chain.js'
 import type { PeerCertificates } from '../authentication/peer-certificates.js'
-import type { Authorizer } from '../authorization/interfaces.js'
+import { wantedUser } from '../authorization/impersonation-headers.js'
+import { Impersonator } from '../authorization/impersonation.js'
+import { AuthorizationUnavailable, type Authorizer } from '../authorization/interfaces.js'
 import { attributesOf, authorize } from '../filters/authorization.js'
 import { startDeadline } from '../filters/deadline.js'
 import { TooManyInFlight, type InFlightFilter } from '../filters/in-flight.js'
@@ -40,15 +42,20 @@ export interface Log {
 }
 
 /**
- * One request's straight line, read downwards: request info, authentication, audit, authorization, in-flight limit, deadline, handler.
+ * One request's straight line, read downwards: request info, authentication, audit, impersonation, authorization, in-flight limit,
+ * deadline, handler.
  * Nothing reads a body before authorization has said yes.
  */
 export class Pipeline {
   readonly #options: PipelineOptions
   readonly #active = new Set<RequestContext>()
+  readonly #impersonator: Impersonator
   #draining = false
 
-  constructor (options: PipelineOptions) { this.#options = options }
+  constructor (options: PipelineOptions) {
+    this.#options = options
+    this.#impersonator = new Impersonator(options.authorizer)
+  }
 
   /** Requests under way, watches too. */
   get active (): number { return this.#active.size }
@@ -126,6 +133,7 @@ export class Pipeline {
     await auditor?.room()
     await this.#authenticate(context)
     context.audit = auditor?.begin(this.#auditRequest(context))
+    await this.#impersonate(context)
     try {
       const reason = await authorize(context, authorizer)
       context.audit?.setDecision('allow', reason)
@@ -134,7 +142,7 @@ export class Pipeline {
       const forbidden = error instanceof StatusError && error.code === 403
       context.audit?.setDecision(forbidden ? 'forbid' : 'error')
       metrics.authorizationAttempts.inc({ result: forbidden ? 'denied' : 'error' })
-      throw error
+      throw forbidden ? error : new AuthorizationUnavailable(error)
     }
     if (this.#draining && context.info.verb === 'watch') throw newServiceUnavailable('the server is shutting down', 1)
     inFlight.enter(context)
@@ -159,6 +167,15 @@ export class Pipeline {
     }
   }
 
+  /** Whoever may do so acts as another user from here on; the audit log names both. */
+  async #impersonate (context: RequestContext): Promise<void> {
+    const wanted = wantedUser(context.req.rawHeaders)
+    if (wanted === undefined) return
+    const { user } = await this.#impersonator.impersonate(wanted, attributesOf(context), context.signal)
+    context.user = user
+    context.audit?.setImpersonatedUser(user)
+  }
+
   #auditRequest (context: RequestContext): AuditRequest {
     return {
       auditID: context.auditId,
@@ -174,6 +191,11 @@ export class Pipeline {
   async #fail (context: RequestContext, error: unknown): Promise<void> {
     if (error instanceof PageNotFound) {
       await respond(context, { status: 404, contentType: 'text/plain; charset=utf-8', headers: { 'x-content-type-options': 'nosniff' }, body: Buffer.from('404 page not found\n') })
+      return
+    }
+    if (error instanceof AuthorizationUnavailable) {
+      if (context.aborted === undefined) this.#options.log.error({ auditID: context.auditId, err: error.cause }, 'a request could not be authorized')
+      await respond(context, { status: 500, contentType: 'text/plain; charset=utf-8', headers: { 'x-content-type-options': 'nosniff' }, body: Buffer.from(error.text(context.req.url ?? '/')) })
       return
     }
     if (error instanceof TooManyInFlight) {

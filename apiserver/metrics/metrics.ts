@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry } from 'prom-client'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { RequestContext } from '../request-context.js'
 
@@ -23,6 +23,9 @@ export class Metrics {
   readonly deprecatedApis = new Gauge({ name: 'apiserver_requested_deprecated_apis', help: 'Deprecated APIs that were requested.', labelNames: ['group', 'version', 'resource', 'subresource', 'removed_release'], registers: [this.registry] })
   readonly storageRequests = new Histogram({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
   readonly storageErrors = new Counter({ name: 'etcd_request_errors_total', help: 'Storage operations that failed.', labelNames: ['operation', 'code'], registers: [this.registry] })
+
+  /** Named and cut as in custom-metrics-apiserver. */
+  readonly metricFreshness = new Histogram({ name: 'metrics_apiserver_metric_freshness_seconds', help: 'Age of metric samples when they are answered.', labelNames: ['group'], buckets: exponentialBuckets(1, 1.364, 20), registers: [this.registry] })
 
   constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined }) {
     collectDefaultMetrics({ register: this.registry })

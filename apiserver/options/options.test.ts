@@ -91,7 +91,7 @@ t.test('help names every flag once, by section, with its default', async t => {
   const command = await readApiserverCommand(['--help', '--nope'], { columns: 100 })
   t.equal(command.kind, 'help')
   if (command.kind !== 'help') return
-  for (const { name } of Object.values(apiserverFlags)) t.equal(command.text.split('\n').filter(line => new RegExp(`^ .*--${name}( |$)`).test(line.slice(0, 50))).length, 1, name)
+  for (const { name } of Object.values(apiserverFlags)) t.equal(command.text.split('\n').filter(line => new RegExp(`^ .*--${name}( |$)`).test(line.slice(0, 60))).length, 1, name)
   t.ok(command.text.split('\n').every(line => line.length <= 130))
 })
 
@@ -120,8 +120,9 @@ t.test('no flags at all is a complete standalone server', async t => {
     storage: { type: 'embedded', directory: path.resolve('.annex/store'), compactionIntervalMs: 300_000 },
     crdFiles: [],
     metricTtlMs: 300_000,
-    authentication: { clientCaFile: undefined, anonymous: true },
-    authorization: { policyFile: undefined },
+    cluster: undefined,
+    authentication: { clientCaFile: undefined, anonymous: true, skipLookup: false, tolerateLookupFailure: false, tokenCacheTtlMs: 10_000, requestHeader: undefined },
+    authorization: { policyFile: undefined, alwaysAllowPaths: ['/healthz', '/readyz', '/livez'], allowCacheTtlMs: 10_000, denyCacheTtlMs: 10_000 },
     audit: undefined,
     limits: { maxRequestsInflight: 400, maxMutatingRequestsInflight: 200, requestTimeoutMs: 60_000, minRequestTimeoutSeconds: 1800 },
     shutdown: { delayMs: 0, timeoutMs: 60_000 },
@@ -157,6 +158,38 @@ t.test('every flag reaches its place', async t => {
   t.ok(sans.includes('x.example') && sans.includes('10.0.0.1') && !sans.includes('0.0.0.0'))
 })
 
+t.test('the cluster is named by kubeconfigs or by the pod, each part by its own first', async t => {
+  const dir = t.testdir({ a: '', b: '', c: '', sa: { token: 'x' } })
+  const [a, b, c] = ['a', 'b', 'c'].map(f => ({ type: 'kubeconfig', file: path.join(dir, f) })) as [object, object, object]
+  const pod = { type: 'inCluster', server: 'https://10.0.0.1:443', tokenFile: path.join(dir, 'sa/token'), caFile: path.join(dir, 'sa/ca.crt') }
+  const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' }
+  const serviceAccountDir = path.join(dir, 'sa')
+  for (const [name, args, environment, expected] of [
+    ['nothing', [], {}, undefined],
+    ['all by one', [`--kubeconfig=${dir}/a`], {}, { core: a, authentication: a, authorization: a }],
+    ['each its own', [`--kubeconfig=${dir}/a`, `--authentication-kubeconfig=${dir}/b`, `--authorization-kubeconfig=${dir}/c`], {}, { core: a, authentication: b, authorization: c }],
+    ['authentication for all', [`--authentication-kubeconfig=${dir}/b`], {}, { core: b, authentication: b, authorization: b }],
+    ['a pod', [], { env, serviceAccountDir }, { core: pod, authentication: pod, authorization: pod }],
+    ['a pod with one kubeconfig', [`--authorization-kubeconfig=${dir}/c`], { env, serviceAccountDir }, { core: pod, authentication: pod, authorization: c }],
+    ['a pod without a token', [], { env, serviceAccountDir: dir }, undefined],
+    ['a token without a pod', [], { env: {}, serviceAccountDir }, undefined],
+    ['IPv6', [], { env: { ...env, KUBERNETES_SERVICE_HOST: 'fd00::1' }, serviceAccountDir }, { core: { ...pod, server: 'https://[fd00::1]:443' }, authentication: {}, authorization: {} }]
+  ] as const) {
+    const command = await readApiserverCommand(args, environment)
+    if (command.kind !== 'config') throw new Error(JSON.stringify(command))
+    if (expected === undefined) t.equal(command.config.cluster, undefined, name)
+    else t.match(command.config.cluster, expected, name)
+  }
+  const { authentication, authorization } = await configOf(`--requestheader-client-ca-file=${dir}/a`, '--requestheader-allowed-names=p,q', '--requestheader-username-headers=X-U', '--requestheader-group-headers=X-G',
+    '--requestheader-extra-headers-prefix=X-E-', '--requestheader-uid-headers=X-Remote-Uid', '--authentication-skip-lookup', '--authentication-tolerate-lookup-failure', '--authentication-token-webhook-cache-ttl=1s',
+    '--authorization-always-allow-paths=/x/*', '--authorization-webhook-cache-authorized-ttl=2s', '--authorization-webhook-cache-unauthorized-ttl=0')
+  t.match(authentication, {
+    skipLookup: true, tolerateLookupFailure: true, tokenCacheTtlMs: 1000,
+    requestHeader: { clientCaFile: path.join(dir, 'a'), allowedNames: ['p', 'q'], usernameHeaders: ['X-U'], groupHeaders: ['X-G'], extraHeaderPrefixes: ['X-E-'], uidHeaders: ['X-Remote-Uid'] }
+  })
+  t.match(authorization, { alwaysAllowPaths: ['/x/*'], allowCacheTtlMs: 2000, denyCacheTtlMs: 0 })
+})
+
 t.test('each mistake has its sentence', async t => {
   const dir = t.testdir({ a: '', d: {} })
   const a = path.join(dir, 'a')
@@ -177,8 +210,15 @@ t.test('each mistake has its sentence', async t => {
     [['--etcd-servers=e:2379'], ['--etcd-servers=e:2379: must be a URL such as https://10.0.0.1:2379']],
     [['--etcd-servers=http://e:2379,https://f:2379'], ['--etcd-servers=http://e:2379,https://f:2379: must be all http or all https']],
     [['--etcd-servers=http://e:2379', '--etcd-prefix=x'], ['--etcd-prefix=x: must begin with /']],
-    [['--kubeconfig=x'], ['--kubeconfig=x: not available yet: authentication and authorization by a cluster; leave it out to run standalone']],
-    [['--authentication-kubeconfig=x', '--authorization-kubeconfig=y'], ['--authentication-kubeconfig=x: not available yet: authentication and authorization by a cluster; leave it out to run standalone', '--authorization-kubeconfig=y: not available yet: authentication and authorization by a cluster; leave it out to run standalone']],
+    [[`--kubeconfig=${dir}/none`], [`--kubeconfig=${dir}/none: no such file or directory`]],
+    [[`--authorization-kubeconfig=${a}`], [`--authorization-kubeconfig=${a}: needs --kubeconfig or --authentication-kubeconfig`]],
+    [[`--kubeconfig=${a}`, `--authorization-policy-file=${a}`], [`--authorization-policy-file=${a}: has no effect in a cluster, whose own policy decides; leave it out`]],
+    [[`--requestheader-client-ca-file=${dir}/none`, '--requestheader-username-headers= ', '--requestheader-uid-headers=X-Uid'], [
+      `--requestheader-client-ca-file=${dir}/none: no such file or directory`,
+      '--requestheader-username-headers= : must not have an empty value',
+      '--requestheader-uid-headers=X-Uid: is set without the standard X-Remote-Uid header; API aggregation will not work'
+    ]],
+    [['--authorization-always-allow-paths=/a*b', '--authentication-token-webhook-cache-ttl=-1s'], ['--authentication-token-webhook-cache-ttl=-1000ms: must not be negative', '--authorization-always-allow-paths=/a*b: only trailing * allowed']],
     [[`--audit-policy-file=${a}`], [`--audit-policy-file=${a}: needs --audit-log-path`]],
     [[`--audit-log-path=${dir}/none/audit.log`], [`--audit-log-path=${dir}/none/audit.log: the directory ${dir}/none does not exist`]],
     [['--max-requests-inflight=-1', '--request-timeout=0', '--metric-ttl=-1s', '--v=-1'], ['--metric-ttl=-1000ms: must be positive', '--max-requests-inflight=-1: must not be negative', '--request-timeout=0ms: must be positive', '--v=-1: must not be negative']],

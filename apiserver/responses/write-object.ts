@@ -1,3 +1,5 @@
+import { indentJson } from '../../registry/codec/json-indent.js'
+import { parseJson } from '../../registry/codec/json-parse.js'
 import { printJson } from '../../registry/codec/json-print.js'
 import type { JsonValue } from '../../registry/codec/value.js'
 import { printYaml } from '../../registry/codec/yaml.js'
@@ -11,13 +13,15 @@ const newline = Buffer.from('\n')
 /** JSON bytes that exist already, in the wanted encoding. */
 export function encodeBytes (pieces: readonly Buffer[], format: OutputFormat): Pick<Answer, 'contentType' | 'body'> {
   if (format.encoding === 'json' && !format.pretty) return { contentType: 'application/json', body: [...pieces, newline] }
-  return encodeValue(JSON.parse(Buffer.concat(pieces).toString()) as JsonValue, format)
+  const text = Buffer.concat(pieces).toString()
+  if (format.encoding === 'json') return { contentType: 'application/json', body: Buffer.from(indentJson(text)) }
+  return encodeValue(parseJson(text).value, format)
 }
 
 /** A value in the wanted encoding. */
 export function encodeValue (value: JsonValue, format: OutputFormat): Pick<Answer, 'contentType' | 'body'> {
   if (format.encoding === 'yaml') return { contentType: 'application/yaml', body: Buffer.from(printYaml(value)) }
-  const text = format.pretty ? JSON.stringify(value, null, 2) : printJson(value) + '\n'
+  const text = format.pretty ? indentJson(printJson(value)) : printJson(value) + '\n'
   return { contentType: 'application/json', body: Buffer.from(text) }
 }
 

@@ -1,7 +1,8 @@
 import { cloneJson } from '../../codec/json-clone.js'
 import { equalJson } from '../../codec/json-equal.js'
+import { parseJson } from '../../codec/json-parse.js'
 import { printJson } from '../../codec/json-print.js'
-import { isObject, type JsonObject, type JsonValue } from '../../codec/value.js'
+import { getMember, isObject, setMember, type JsonObject, type JsonValue } from '../../codec/value.js'
 import { asJson, type KubeObject } from '../../meta/object-meta.js'
 import { CompiledSchema } from '../../schema/compiled-schema.js'
 import type { VersionConversion } from '../../generic/resource-definition.js'
@@ -76,7 +77,7 @@ const isDefault = (group: string, key: string, value: JsonValue): boolean => gro
 /** What pruning took away: whole members into `extra`, lists with unknown fields in their items as they were. */
 function collectExtra (whole: JsonObject, pruned: JsonObject, path: string[], kept: Kept): void {
   for (const [key, value] of Object.entries(whole)) {
-    const now = pruned[key]
+    const now = getMember(pruned, key)
     if (now === undefined) set(kept.extra ??= {}, [...path, key], value)
     else if (isObject(value) && isObject(now)) collectExtra(value, now, [...path, key], kept)
     else if (Array.isArray(value) && !equalJson(value, now)) (kept.lists ??= []).push({ path: [...path, key], value })
@@ -85,9 +86,9 @@ function collectExtra (whole: JsonObject, pruned: JsonObject, path: string[], ke
 
 function restoreExtra (target: JsonObject, extra: JsonObject): void {
   for (const [key, value] of Object.entries(extra)) {
-    const now = target[key]
-    if (isObject(now) && isObject(value)) restoreExtra(now, value)
-    else if (now === undefined) target[key] = cloneJson(value)
+    const now = getMember(target, key)
+    if (now !== undefined && isObject(now) && isObject(value)) restoreExtra(now, value)
+    else if (now === undefined) setMember(target, key, cloneJson(value))
   }
 }
 
@@ -115,14 +116,15 @@ function recall (object: KubeObject): Kept {
   const text = annotations?.[annotation]
   if (annotations === undefined || text === undefined) return {}
   let kept: unknown
-  try { kept = JSON.parse(text) } catch { return {} }
+  try { kept = parseJson(Buffer.from(text)).value } catch { return {} }
   if (!isObject(kept)) return {}
   const { spelled, extra, lists } = kept
   delete annotations[annotation]
   if (Object.keys(annotations).length === 0) delete object.metadata.annotations
   return {
     ...(Array.isArray(spelled) && { spelled: spelled.filter(s => typeof s === 'string') }),
-    ...(isObject(extra) && { extra }),
+    // Nothing but these was ever put there: metadata is not for an annotation to say.
+    ...(isObject(extra) && { extra: Object.fromEntries(Object.entries(extra).filter(([part]) => part === 'spec' || part === 'status')) }),
     ...(Array.isArray(lists) && { lists: lists.filter(l => isObject(l) && Array.isArray(l['path'])) as unknown as { path: string[]; value: JsonValue }[] })
   }
 }
@@ -140,6 +142,10 @@ function makeRoom (object: JsonObject, path: readonly string[]): boolean {
 
 function set (object: JsonObject, path: readonly string[], value: JsonValue): void {
   let target = object
-  for (const key of path.slice(0, -1)) target = (isObject(target[key]) ? target[key] : target[key] = {}) as JsonObject
-  target[path.at(-1)!] = value
+  for (const key of path.slice(0, -1)) {
+    const next = getMember(target, key)
+    if (next !== undefined && isObject(next)) target = next
+    else setMember(target, key, target = {})
+  }
+  setMember(target, path.at(-1)!, value)
 }

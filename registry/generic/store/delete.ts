@@ -26,6 +26,8 @@ export interface DeleteResult {
   readonly object: ServedObject
   /** Whether it is gone. */
   readonly deleted: boolean
+  /** A dry run in which the propagation policy took the last finalizer away: upstream has no object to answer with then, and shows an empty one. */
+  readonly empty?: boolean
 }
 
 /** Problems of DeleteOptions (422). Source: `metav1/validation.ValidateDeleteOptions`. */
@@ -57,7 +59,10 @@ export async function deleteObject (context: StoreContext, name: string, request
     await request.validate?.(current.object(request.version))
     const refused = resource.strategy.validateDelete?.(object, { subresource: '', version: request.version.name, now: context.now() }) ?? []
     if (refused.length > 0) throw newInvalid({ group: resource.group, kind: resource.names.kind }, name, refused)
-    if (!pending && (object.metadata.finalizers?.length ?? 0) > 0 && request.deletion.preconditions?.resourceVersion !== undefined) throw lostPrecondition(context, key, name, current)
+    if (!pending && (object.metadata.finalizers?.length ?? 0) > 0) {
+      if (request.dryRun) return { object: current, deleted: true, empty: true }
+      if (request.deletion.preconditions?.resourceVersion !== undefined) throw lostPrecondition(context, key, name, current)
+    }
     try {
       if (!pending) {
         if (!request.dryRun) await context.storage.delete(key, { modRevision: current.revision })

@@ -1,0 +1,90 @@
+import { NamespaceLifecycle } from '../admission/namespace-lifecycle.js'
+import { ClusterAuthentication } from '../authentication/cluster-authentication.js'
+import { TokenReviewer } from '../authentication/token-review.js'
+import { SubjectAccessReviewAuthorizer } from '../authorization/subject-access-review.js'
+import type { ApiserverConfig } from '../options/apiserver-options.js'
+import type { ClusterCredentials } from '../options/cluster-options.js'
+import { ClusterClient } from './client.js'
+import { credentialSource } from './credentials.js'
+
+export interface ClusterOptions {
+  readonly config: ApiserverConfig
+  readonly userAgent: string
+  /** Other client authorities are in force. */
+  readonly onAuthoritiesChange: () => void
+  readonly log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void }
+}
+
+/** The cluster that a server belongs to: who its users are and what they may do is asked there, and its namespaces are known. */
+export class Cluster {
+  /** Absent with `--authentication-skip-lookup`, or when flags say everything. */
+  readonly authentication: ClusterAuthentication | undefined
+  readonly tokens: TokenReviewer
+  readonly authorizer: SubjectAccessReviewAuthorizer
+  readonly lifecycle: NamespaceLifecycle
+  readonly #clients: readonly ClusterClient[]
+
+  private constructor (parts: { authentication: ClusterAuthentication | undefined; tokens: TokenReviewer; authorizer: SubjectAccessReviewAuthorizer; lifecycle: NamespaceLifecycle; clients: readonly ClusterClient[] }) {
+    this.authentication = parts.authentication
+    this.tokens = parts.tokens
+    this.authorizer = parts.authorizer
+    this.lifecycle = parts.lifecycle
+    this.#clients = parts.clients
+  }
+
+  /**
+   * Reads the credentials and what the cluster publishes about authentication, and begins to follow it and the namespaces.
+   * @throws Error naming the file that is wrong, or that the cluster cannot be asked (unless `--authentication-tolerate-lookup-failure`)
+   */
+  static async join (options: ClusterOptions): Promise<Cluster> {
+    const { config, log, onAuthoritiesChange, userAgent } = options
+    const { authentication, authorization } = config
+    const clients = new Map<string, ClusterClient>()
+    const clientOf = async (credentials: ClusterCredentials): Promise<ClusterClient> => {
+      const key = JSON.stringify(credentials)
+      let client = clients.get(key)
+      if (client !== undefined) return client
+      clients.set(key, client = new ClusterClient({ credentials: credentialSource(credentials), userAgent }))
+      await client.start()
+      return client
+    }
+    try {
+      const { core, authentication: forAuthentication, authorization: forAuthorization } = config.cluster!
+      const authenticating = await clientOf(forAuthentication)
+      const authorizing = await clientOf(forAuthorization)
+      const lifecycle = new NamespaceLifecycle({ client: await clientOf(core), onError: error => { log.warn({ err: error }, 'namespaces cannot be followed; trying again') } })
+      const lookup = !authentication.skipLookup && (authentication.clientCaFile === undefined || authentication.requestHeader === undefined)
+      const published = lookup
+        ? new ClusterAuthentication({ client: authenticating, onChange: onAuthoritiesChange, onError: error => { log.warn({ err: error }, 'the authentication configuration of the cluster cannot be followed; trying again') } })
+        : undefined
+      try {
+        await published?.load()
+      } catch (error) {
+        if (!authentication.tolerateLookupFailure) throw error
+        log.warn({ err: error }, 'the authentication configuration of the cluster cannot be read; going on without it may treat all requests as anonymous')
+      }
+      published?.start()
+      lifecycle.start()
+      return new Cluster({
+        authentication: published,
+        tokens: new TokenReviewer({ client: authenticating, cacheTtlMs: authentication.tokenCacheTtlMs }),
+        authorizer: new SubjectAccessReviewAuthorizer({ client: authorizing, allowCacheTtlMs: authorization.allowCacheTtlMs, denyCacheTtlMs: authorization.denyCacheTtlMs }),
+        lifecycle,
+        clients: [...clients.values()]
+      })
+    } catch (error) {
+      for (const client of clients.values()) client.close()
+      throw error
+    }
+  }
+
+  /** What is not known yet, for readyz. */
+  unsynced (): string[] {
+    return this.lifecycle.hasSynced ? [] : ['namespaces of the cluster']
+  }
+
+  async close (): Promise<void> {
+    await Promise.all([this.authentication?.stop(), this.lifecycle.stop()])
+    for (const client of this.#clients) client.close()
+  }
+}

@@ -1,0 +1,141 @@
+import { newBadRequest, newMethodNotAllowed, newMethodNotSupported, newNotAcceptable, newServiceUnavailable } from '../../registry/meta/status-error.js'
+import { parseLabelSelector, SelectorError } from '../../registry/meta/label-selector.js'
+import type { Resource } from '../../registry/generic/resource.js'
+import type { Store } from '../../registry/generic/store/store.js'
+import { systemClock } from '../../storage/cacher/clock.js'
+import type { CacherClock } from '../../storage/cacher/interfaces.js'
+import type { VirtualGroupVersion } from '../discovery/virtual-resource.js'
+import { PageNotFound } from '../handlers/dispatch.js'
+import { outputFormat } from '../handlers/scope.js'
+import type { RequestContext } from '../request-context.js'
+import { truthy, type ResourceRequestInfo } from '../request-info.js'
+import { respond } from '../responses/respond.js'
+import { tableOptions } from '../responses/table.js'
+import { encodeBytes } from '../responses/write-object.js'
+import { externalMetricValueList, metricValueList } from './answers.js'
+import { DescribedKinds } from './described-kinds.js'
+import { IndexFeed } from './index-feed.js'
+import { customMetricPath, customMetricsGroup, externalMetricPath, externalMetricsGroup } from './metric-path.js'
+import { metricGroupVersions } from './metric-resources.js'
+import { MetricsReader, type Reading, type RequestSelector } from './metrics-reader.js'
+import { metricsTable } from './metrics-table.js'
+import type { ObjectSelector } from './object-selector.js'
+
+export interface MetricsApiOptions {
+  /** That of CustomMetrics. */
+  readonly store: Pick<Store, 'cacher' | 'watch'>
+  /** What this server serves: where kinds are looked up. */
+  readonly resources: readonly Resource[]
+  readonly objects: ObjectSelector
+  /** How long samples count that do not say it. */
+  readonly ttlMs: number
+  /** How far a writer's clock may be ahead. Default one minute. */
+  readonly clockSkewMs?: number
+  /** Told of the age of every sample that is answered. */
+  readonly observeFreshness: (group: string, seconds: number) => void
+  readonly onError: (error: unknown) => void
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+  /** For timers. */
+  readonly clock?: Pick<CacherClock, 'after'>
+}
+
+/** Discovery is rebuilt so much after the first of some changes, or later, so that it takes no more than this part of the time. */
+const discoveryDelayMs = 250
+const discoveryShare = 1 / 20
+
+/**
+ * The read-only groups `custom.metrics.k8s.io` and `external.metrics.k8s.io`, made of stored CustomMetrics. A read is answered from
+ * memory and never carries Retry-After, which would make an autoscaler's worker sleep.
+ */
+export class MetricsApi {
+  readonly #options: MetricsApiOptions
+  readonly #feed: IndexFeed
+  readonly #now: () => number
+  readonly virtual: readonly VirtualGroupVersion[]
+  #rebuildDiscovery: () => void = () => {}
+  #cancelRebuild: (() => void) | undefined
+  #rebuildMs = 0
+
+  constructor (options: MetricsApiOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#feed = new IndexFeed({ store: options.store, kinds: new DescribedKinds(options.resources), onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
+    this.virtual = metricGroupVersions(() => this.#feed.index)
+  }
+
+  /** Begins to follow the store. @param rebuildDiscovery called a moment after metrics have come or gone */
+  start (rebuildDiscovery: () => void): void {
+    this.#rebuildDiscovery = rebuildDiscovery
+    this.#feed.start()
+  }
+
+  async stop (): Promise<void> {
+    this.#cancelRebuild?.()
+    this.#rebuildDiscovery = () => {}
+    await this.#feed.stop()
+  }
+
+  /** Whether a request is for one of these groups. */
+  serves (info: ResourceRequestInfo): boolean { return info.group === customMetricsGroup || info.group === externalMetricsGroup }
+
+  /** Answers a request that has been authorized. @throws StatusError 400, 404, 405, 406, 503; PageNotFound */
+  async handle (context: RequestContext): Promise<void> {
+    const info = context.info as ResourceRequestInfo
+    if (!this.virtual.some(v => v.group === info.group && v.version === info.version)) throw new PageNotFound()
+    const read = info.group === customMetricsGroup ? this.#custom(info, context.query) : this.#external(info, context.query)
+    if (!['GET', 'HEAD'].includes(context.req.method ?? '')) throw newMethodNotAllowed()
+    if (info.verb === 'watch' || truthy(context.query.get('watch'))) throw newMethodNotSupported({ group: info.group, resource: info.resource }, 'watch')
+    const format = outputFormat(context)
+    const table = format.view?.kind === 'Table' ? tableOptions(context.query) : undefined
+    if (format.view !== undefined && table === undefined) throw newNotAcceptable('the only following views are accepted: Table')
+    const { index } = this.#feed
+    if (index === undefined) throw newServiceUnavailable('the stored metrics have not been read yet')
+    const nowMs = this.#now()
+    const { readings, list } = await read(new MetricsReader({ index, objects: this.#options.objects, freshness: { ttlMs: this.#options.ttlMs, clockSkewMs: this.#options.clockSkewMs ?? 60_000 } }), nowMs)
+    for (const r of readings) this.#options.observeFreshness(info.group, Math.max(0, nowMs - r.timestampMs) / 1000)
+    const answer = table === undefined ? list : metricsTable(readings, (list as { items: object[] }).items, format.view!, table, nowMs)
+    await respond(context, { status: 200, ...encodeBytes([Buffer.from(JSON.stringify(answer))], format) })
+  }
+
+  /** Checks the request before anything is read. */
+  #custom (info: ResourceRequestInfo, query: URLSearchParams): (reader: MetricsReader, nowMs: number) => Promise<{ readings: Reading[]; list: object }> {
+    const path = customMetricPath(info)
+    const objects = selectorOf(query, 'labelSelector')
+    const series = selectorOf(query, 'metricLabelSelector')
+    return async (reader, nowMs) => {
+      const readings = await reader.custom(path, nowMs, { objects, series })
+      return { readings, list: metricValueList(info.version as 'v1beta1' | 'v1beta2', readings, series) }
+    }
+  }
+
+  #external (info: ResourceRequestInfo, query: URLSearchParams): (reader: MetricsReader, nowMs: number) => Promise<{ readings: Reading[]; list: object }> {
+    const path = externalMetricPath(info)
+    const series = selectorOf(query, 'labelSelector')
+    return async (reader, nowMs) => {
+      const readings = reader.external(path, nowMs, series)
+      return { readings, list: externalMetricValueList(readings) }
+    }
+  }
+
+  #namesChanged (): void {
+    this.#cancelRebuild ??= (this.#options.clock ?? systemClock).after(Math.max(discoveryDelayMs, this.#rebuildMs / discoveryShare), () => {
+      this.#cancelRebuild = undefined
+      const began = performance.now()
+      this.#rebuildDiscovery()
+      this.#rebuildMs = performance.now() - began
+    })
+  }
+}
+
+/** @returns undefined for an absent or empty parameter. @throws StatusError 400 */
+function selectorOf (query: URLSearchParams, parameter: string): RequestSelector | undefined {
+  const text = query.get(parameter) ?? ''
+  if (text === '') return undefined
+  try {
+    const selector = parseLabelSelector(text)
+    return selector.requirements.length === 0 ? undefined : { text, selector }
+  } catch (error) {
+    throw error instanceof SelectorError ? newBadRequest(`${parameter}: ${error.message}`) : error
+  }
+}
