@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/e2e/expect.sh
 
-ns=kubectl-apply-$$
+ns=${NAMESPACE:-kubectl-apply-$$}
 k() { "$kubectl" --namespace="$ns" "$@"; }
 # apply_as MANAGER FILE [flag…]
 apply_as() { k apply --server-side --field-manager="$1" -f "$2" "${@:3}"; }

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/e2e/expect.sh
 
-ns=kubectl-$$
+ns=${NAMESPACE:-kubectl-$$}
 k() { "$kubectl" --namespace="$ns" "$@"; }
 manifest() { printf 'apiVersion: %s\nkind: %s\nmetadata: {name: %s}\nspec: %s\n' "$@"; }
 webapp() { manifest example.com/v1 WebApp "$@"; }

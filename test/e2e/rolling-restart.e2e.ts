@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { Authority } from '../../certs/authority.js'
+import { newServingCertificate, servingNames } from '../../certs/serving-certificate.js'
+import { findTool } from '../../hack/tools/build.mjs'
+import { annexServerName, registerAnnex, servedGroupVersions, startAnnex, type Annex } from '../fixtures/control-plane-annex.js'
+import { Informer, newLoadCounts, requestAsClientGo, type LoadCounts } from '../fixtures/control-plane-client-go.js'
+import type { Answer, ApiClient, KubeObject } from '../fixtures/control-plane-client.js'
+import { until } from '../fixtures/control-plane-conditions.js'
+import { startLoadBalancer } from '../fixtures/control-plane-load-balancer.js'
+import { database, objectOf, pathOf, webapp, type SampleKind } from '../fixtures/control-plane-objects.js'
+import { startControlPlane } from '../fixtures/control-plane.js'
+import { startEtcd } from '../fixtures/etcd.js'
+
+const namespace = 'busy'
+const [writers, readers, informers] = [6, 4, 6]
+
+t.setTimeout(300_000)
+
+t.test('two replicas of Annex on one etcd', async t => {
+  const controlPlane = await startControlPlane(t)
+  const etcd = await startEtcd(t, { version: findTool('etcd')! })
+  const authority = Authority.create({ commonName: 'annex-serving-ca' })
+  const serving = {
+    ...controlPlane.pki.write('annex-serving', newServingCertificate(authority, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 })),
+    certificateAuthorityPem: authority.certificatePem
+  }
+  // Longer than the balancer needs to notice that a replica is no longer ready.
+  const flags = ['--shutdown-delay-duration=1s']
+  const replicas: Annex[] = []
+  for (const name of ['annex-a', 'annex-b']) replicas.push(await startAnnex(controlPlane, { name, etcd, serving, flags }))
+  const balancer = await startLoadBalancer(t, replicas.map(r => r.port))
+  await until('both replicas to be ready', () => balancer.ready === replicas.length)
+  const groupVersions = await servedGroupVersions(controlPlane, replicas[0]!)
+  await registerAnnex(controlPlane, { port: balancer.port, certificateAuthorityPem: authority.certificatePem, groupVersions })
+  const { client } = controlPlane.admin
+  await client.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+
+  t.test('answer alike', async t => {
+    const [a, b] = replicas.map(r => r.client(controlPlane.admin)) as [ApiClient, ApiClient]
+    for (const path of ['/apis', ...groupVersions.map(gv => `/apis/${gv.group}/${gv.version}`), '/openapi/v2', '/openapi/v3', '/version']) {
+      const [left, right] = await Promise.all([a.request('GET', path), b.request('GET', path)])
+      t.equal(left.status, 200, path)
+      t.strictSame([left.text, left.headers.etag], [right.text, right.headers.etag], `${path} and its hash`)
+    }
+    for (let i = 0; i < 50; i++) {
+      const [writer, reader] = i % 2 === 0 ? [a, b] : [b, a]
+      const written = await writer.create(pathOf(webapp, namespace), objectOf(webapp, `own-${i}`))
+      const { items } = await reader.get<{ items: KubeObject[] }>(pathOf(webapp, namespace))
+      if (items.find(o => o.metadata.name === `own-${i}`)?.metadata.resourceVersion !== written.metadata.resourceVersion) t.fail(`own-${i} is not in the other replica's list`)
+      t.equal((await reader.request('GET', pathOf(webapp, namespace, `own-${i}`))).status, 200)
+    }
+    a.close()
+    b.close()
+  })
+
+  t.test('a rolling restart under load fails no request', async t => {
+    const counts = await underLoad('restart', async () => {
+      for (const replica of replicas) {
+        t.ok(await replica.process.stop(), 'the replica ends by itself')
+        await replica.restart()
+        await until('the balancer to notice', () => balancer.ready === replicas.length)
+        // The next one goes only when this one has had work again.
+        await delay(1_000)
+      }
+    })
+    t.strictSame(counts.failures, [])
+    t.ok(counts.requests > 500, `${counts.requests} requests were made`)
+    t.comment(summary(counts))
+  })
+
+  t.test('new certificates of a new authority under load fail no request', async t => {
+    const next = Authority.create({ commonName: 'annex-serving-ca' })
+    const caBundle = (authorities: Authority[]): Promise<void> =>
+      registerAnnex(controlPlane, { port: balancer.port, certificateAuthorityPem: authorities.map(a => a.certificatePem).join(''), groupVersions })
+    const counts = await underLoad('rotation', async () => {
+      await caBundle([authority, next])
+      controlPlane.pki.write('annex-serving', newServingCertificate(next, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 }))
+      for (const replica of replicas) {
+        // A certificate of the new authority is the only one that this client accepts.
+        await until('the new certificate to be served', () => replica.verifies(next.certificatePem))
+      }
+      await caBundle([next])
+      await delay(1_000)
+    })
+    t.strictSame(counts.failures, [])
+    t.comment(summary(counts))
+  })
+
+  /** Runs something while clients read, write and watch, and compares in the end what they saw with what is there. */
+  async function underLoad (name: string, work: () => Promise<void>): Promise<LoadCounts> {
+    const counts = newLoadCounts()
+    const kinds: [SampleKind, SampleKind] = [webapp, database]
+    const watching = Array.from({ length: informers }, (_, i) => new Informer(client, pathOf(kinds[i % 2]!, namespace), counts))
+    for (const informer of watching) informer.start()
+    const stop = new AbortController()
+    const load = [
+      ...Array.from({ length: writers }, (_, i) => write(kinds[i % 2]!, `${name}-${i}`, counts, stop.signal)),
+      ...Array.from({ length: readers }, (_, i) => read(kinds[i % 2]!, counts, stop.signal))
+    ]
+    try {
+      await delay(500)
+      await work()
+    } finally {
+      stop.abort()
+      await Promise.all(load)
+    }
+    for (const [i, informer] of watching.entries()) {
+      const { items } = await client.get<{ items: KubeObject[] }>(pathOf(kinds[i % 2]!, namespace))
+      const wanted = JSON.stringify(Object.fromEntries(items.map(o => [o.metadata.name, o.metadata.resourceVersion]).toSorted(([a = ''], [b = '']) => a < b ? -1 : 1)))
+      await until(`informer ${i} to equal the list`, () => JSON.stringify(informer.versions) === wanted, { timeoutMs: 10_000 }).catch((error: unknown) => { counts.failures.push((error as Error).message) })
+      await informer.stop()
+    }
+    return counts
+  }
+
+  /** Creates, changes and deletes objects of its own, and checks that each write is what the next answer builds on. */
+  async function write (kind: SampleKind, prefix: string, counts: LoadCounts, signal: AbortSignal): Promise<void> {
+    for (let i = 0; !signal.aborted; i++) {
+      const name = `${prefix}-${i}`
+      const path = pathOf(kind, namespace, name)
+      const created = await attempt(counts, 'POST', pathOf(kind, namespace), 201, objectOf(kind, name))
+      if (created === undefined) continue
+      const updated = await attempt(counts, 'PUT', path, 200, { ...created.json(), metadata: { ...created.json().metadata, labels: { round: String(i) } } })
+      const seen = await attempt(counts, 'GET', path, 200)
+      if (updated !== undefined && seen !== undefined && seen.json().metadata.resourceVersion !== updated.json().metadata.resourceVersion) counts.failures.push(`GET ${path} is not the last write`)
+      if (i % 3 !== 0) await attempt(counts, 'DELETE', path, 200)
+    }
+  }
+
+  async function read (kind: SampleKind, counts: LoadCounts, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await attempt(counts, 'GET', `${pathOf(kind, namespace)}?limit=50`, 200)
+      await attempt(counts, 'GET', `${pathOf(kind)}?resourceVersion=0`, 200)
+    }
+  }
+
+  async function attempt (counts: LoadCounts, method: string, path: string, status: number, body?: unknown): Promise<Answer | undefined> {
+    try {
+      const answer = await requestAsClientGo(client, counts, method, path, { body })
+      if (answer.status === status) return answer
+      counts.failures.push(`${method} ${path}: ${answer.status} ${answer.text.slice(0, 500)}`)
+    } catch (error) {
+      counts.failures.push(`${method} ${path}: ${(error as Error).message}`)
+    }
+    return undefined
+  }
+})
+
+const summary = (c: LoadCounts): string => `${c.requests} requests, ${c.failures.length} failed, ${c.retries} tried again; ${c.watches} watches, ${c.relists} lists of informers`
