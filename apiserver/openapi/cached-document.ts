@@ -1,40 +1,50 @@
 import { gzipSync } from 'node:zlib'
 import { printJson } from '../../registry/codec/json-print.js'
-import type { JsonValue } from '../../registry/codec/value.js'
+import type { JsonObject } from '../../registry/codec/value.js'
 import { contentHash, emptyBody, headerValue, matchesETag, type DocumentRequest, type DocumentResponse } from '../discovery/document.js'
 
 /** Shorter answers gain nothing by compression. */
 const gzipFrom = 1400
 
+/** How a document becomes bytes. */
+export interface Encoding {
+  readonly contentType: string
+  readonly encode: (document: JsonObject) => Buffer
+}
+
+export const jsonEncoding: Encoding = { contentType: 'application/json', encode: document => Buffer.from(printJson(document)) }
+
 /** A document that is built when it is first asked for, and kept as bytes. Keys are sorted, so that every replica has the same hash. */
 export class CachedDocument {
   readonly #build: () => object
   readonly #now: () => Date
-  #content: { json: Buffer; hash: string; lastModified: Date } | undefined
+  readonly #encoding: Encoding
+  #content: { bytes: Buffer; hash: string; lastModified: Date } | undefined
   #gzip: Buffer | undefined
 
-  constructor (build: () => object, now: () => Date) {
+  constructor (build: () => object, now: () => Date, encoding: Encoding = jsonEncoding) {
     this.#build = build
     this.#now = now
+    this.#encoding = encoding
   }
 
-  /** Upper-case hex SHA-512 of the JSON. Builds the document. */
+  /** Upper-case hex SHA-512 of the bytes. Builds the document. */
   get hash (): string { return this.#built().hash }
 
   /** 200 with the document, plain or compressed, or 304 where the client has it. Range requests get the whole. */
   respond (request: DocumentRequest, headers: Readonly<Record<string, string>> = {}): DocumentResponse {
-    const { json, hash, lastModified } = this.#built()
+    const { bytes, hash, lastModified } = this.#built()
     const cacheHeaders = { etag: `"${hash}"`, 'last-modified': lastModified.toUTCString(), vary: 'Accept, Accept-Encoding', ...headers }
     if (isNotModified(request, cacheHeaders.etag, lastModified)) return { status: 304, headers: cacheHeaders, body: emptyBody }
-    const found = { 'content-type': 'application/json', ...cacheHeaders }
-    if (json.length < gzipFrom || !acceptsGzip(headerValue(request, 'accept-encoding'))) return { status: 200, headers: found, body: json }
-    return { status: 200, headers: { ...found, 'content-encoding': 'gzip' }, body: this.#gzip ??= gzipSync(json) }
+    const found = { 'content-type': this.#encoding.contentType, ...cacheHeaders }
+    if (bytes.length < gzipFrom || !acceptsGzip(headerValue(request, 'accept-encoding'))) return { status: 200, headers: found, body: bytes }
+    return { status: 200, headers: { ...found, 'content-encoding': 'gzip' }, body: this.#gzip ??= gzipSync(bytes) }
   }
 
-  #built (): { json: Buffer; hash: string; lastModified: Date } {
+  #built (): { bytes: Buffer; hash: string; lastModified: Date } {
     if (this.#content === undefined) {
-      const json = Buffer.from(printJson(this.#build() as JsonValue))
-      this.#content = { json, hash: contentHash(json), lastModified: this.#now() }
+      const bytes = this.#encoding.encode(this.#build() as JsonObject)
+      this.#content = { bytes, hash: contentHash(bytes), lastModified: this.#now() }
     }
     return this.#content
   }

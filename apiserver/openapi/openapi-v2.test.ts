@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { JsonObject } from '../../registry/codec/value.js'
@@ -7,6 +8,7 @@ import { contentHash, type DocumentRequest, type DocumentResponse } from '../dis
 import { recordedResources } from '../discovery/testdata/resources.js'
 import { OpenAPIV2 } from './openapi-v2.js'
 import { referencedNames } from './schema.js'
+import { swaggerProtobuf } from './swagger-protobuf.js'
 import { comparable, object, recordedDocument } from './testdata/recorded.js'
 
 const info = { title: 'Annex', version: '0.1.0' }
@@ -85,19 +87,22 @@ t.test('an embedded resource has the members of an object', async t => {
   })
 })
 
-t.test('the document is JSON only, cacheable and compressed where accepted', async t => {
+t.test('the document is JSON or protobuf, cacheable and compressed where accepted', async t => {
   const openapi = new OpenAPIV2({ resources: recordedResources(), info, now: () => new Date(1e12) })
   const plain = answer(openapi)
   t.strictSame(plain.headers, {
     'content-type': 'application/json', etag: `"${contentHash(plain.body)}"`, 'last-modified': new Date(1e12).toUTCString(), vary: 'Accept, Accept-Encoding'
   })
   t.equal(answer(openapi, { accept: '*/*' }).body, plain.body, 'built once')
-  t.equal(answer(openapi, { accept: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf,application/json' }).status, 200)
-  for (const accept of ['application/com.github.proto-openapi.spec.v2.v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/yaml']) {
-    const refused = answer(openapi, { accept })
-    t.equal(refused.status, 406, accept)
-    t.equal(refused.body.length, 0)
+  for (const accept of ['application/com.github.proto-openapi.spec.v2.v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf, */*;q=0.1']) {
+    const { headers, body } = answer(openapi, { accept })
+    t.equal(headers['content-type'], 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf')
+    t.equal(headers.etag, `"${contentHash(body)}"`)
+    t.ok(body.equals(swaggerProtobuf(JSON.parse(plain.body.toString()) as JsonObject)))
   }
+  const refused = answer(openapi, { accept: 'application/yaml' })
+  t.equal(refused.status, 406)
+  t.equal(refused.body.length, 0)
   t.equal(answer(openapi, { 'if-none-match': plain.headers.etag }).status, 304)
   const compressed = answer(openapi, { 'accept-encoding': 'gzip, deflate' })
   t.same(gunzipSync(compressed.body), plain.body)
@@ -105,4 +110,10 @@ t.test('the document is JSON only, cacheable and compressed where accepted', asy
   openapi.rebuild([])
   t.not(answer(openapi).headers.etag, plain.headers.etag)
   t.equal(openapi.handle({ path: '/openapi/v2/', query: new URLSearchParams(), headers: {} }), undefined)
+})
+
+t.test('the protobuf is byte for byte what gnostic makes of the same document', t => {
+  const { swagger, protobuf } = JSON.parse(readFileSync(new URL('testdata/swagger-protobuf.json', import.meta.url), 'utf8')) as { swagger: JsonObject; protobuf: string }
+  t.equal(swaggerProtobuf(swagger).toString('base64'), protobuf)
+  t.end()
 })
