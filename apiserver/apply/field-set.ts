@@ -14,7 +14,8 @@ export interface FieldNode {
  * Source: structured-merge-diff, `fieldpath/set.go`.
  */
 export class FieldSet {
-  static readonly empty: FieldSet = new FieldSet([])
+  // By `this`: V8 of Node 20 was seen to have lost the name of the class in its initializer when the file was compiled under load.
+  static readonly empty: FieldSet = new this([])
   /** Sorted by element, each element once. */
   readonly nodes: readonly FieldNode[]
 

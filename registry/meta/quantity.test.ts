@@ -64,7 +64,8 @@ t.test('The canonical form is read back as the same amount and is its own canoni
   fc.assert(fc.property(amounts, q => {
     const text = canonicalQuantity(q)
     const read = readQuantity(text)
-    return compareQuantities(read, q) === 0 && canonicalQuantity(read) === text
+    // A binary amount that needs no suffix reads as a decimal one, which may have another form (1024000 and 1024k), as in Go.
+    return compareQuantities(read, q) === 0 && (read.format !== q.format || canonicalQuantity(read) === text)
   }), { numRuns: 1000 })
   t.end()
 })
