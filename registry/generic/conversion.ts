@@ -1,16 +1,21 @@
-import { asJson, type KubeObject } from '../meta/object-meta.js'
+import { asJson, type KubeObject, type ObjectMeta } from '../meta/object-meta.js'
 import type { Resource, ResourceVersion } from './resource.js'
+import { readableMeta } from './stored-meta.js'
 
 /**
  * An object of a served version as the storage version has it. Without a conversion of its own a version differs in `apiVersion` only
- * and what the storage schema does not know is pruned, as conversion strategy `None` does. Takes the object over.
+ * and what the storage schema does not know is pruned, as conversion strategy `None` does. Metadata, and that of embedded resources, gets
+ * the form in which it is read, which in the storage version itself an apply may leave as it was sent: so upstream. Takes the object over.
  * @param live the stored object that a write replaces, in the storage version
  */
 export function toStorageVersion (resource: Resource, from: ResourceVersion, object: KubeObject, live?: KubeObject): KubeObject {
   if (from.storage) return object
   const out = from.conversion ? from.conversion.toStorage(object, live) : object
   out.apiVersion = resource.storageVersion.apiVersion
-  if (!from.conversion) resource.storageVersion.compiled.prune(asJson(out))
+  const { compiled } = resource.storageVersion
+  if (!from.conversion) compiled.prune(asJson(out))
+  out.metadata = readableMeta(asJson(out)['metadata']) as ObjectMeta
+  compiled.coerceEmbedded(asJson(out), { dropInvalid: true })
   return out
 }
 

@@ -25,7 +25,7 @@ const configuration = fc.dictionary(fc.string(), fc.string(), { maxKeys: 4, noNu
 const database = (apiVersion: string, specOf: fc.Arbitrary<DatabaseSpec>): fc.Arbitrary<Database> => fc.record({
   apiVersion: fc.constant(apiVersion),
   kind: fc.constant('Database'),
-  metadata: fc.record({ name: fc.constant('d'), labels: fc.dictionary(fc.string(), fc.string(), { maxKeys: 2, noNullPrototype: true }) }, { requiredKeys: ['name'] }),
+  metadata: fc.record({ name: fc.constant('d'), labels: fc.dictionary(fc.string(), fc.string(), { minKeys: 1, maxKeys: 2, noNullPrototype: true }) }, { requiredKeys: ['name'] }),
   spec: specOf,
   status
 }, { requiredKeys: ['apiVersion', 'kind', 'metadata', 'spec'] }).map(generated => {
