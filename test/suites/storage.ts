@@ -83,7 +83,7 @@ function readTests (t: Test, open: OpenStorage): void {
       for (const revision of [undefined, now]) {
         const options = { limit, startKey: startKey === undefined ? undefined : p + startKey, revision }
         const list = await storage.list(`${p}/k/`, options)
-        const name = `limit ${limit}, start ${startKey}, ${revision === undefined ? 'now' : 'at a revision'}`
+        const name = `limit ${limit}, start ${JSON.stringify(startKey)}, ${revision === undefined ? 'now' : 'at a revision'}`
         t.same(list.items.map(i => i.key), all.slice(from, to), name)
         t.equal(list.remaining, remaining, `${name}: remaining`)
       }
