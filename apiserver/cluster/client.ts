@@ -9,8 +9,9 @@ export interface ClusterRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path and query. */
   readonly path: string
-  /** JSON. */
   readonly body?: string | undefined
+  /** Of the body. Default `application/json`. */
+  readonly contentType?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** From the first byte sent to the last byte received. Default 10 s. */
   readonly timeoutMs?: number | undefined
@@ -21,6 +22,8 @@ export interface ClusterClientOptions {
   readonly userAgent: string
   /** How long credentials are used before they are read again. Default 60 s, as client-go reads token files. */
   readonly refreshMs?: number | undefined
+  /** Told of the text of every Warning header (RFC 7234 code 299), for commands that a person runs. */
+  readonly onWarning?: ((text: string) => void) | undefined
 }
 
 /** An answer is read into memory up to this size. */
@@ -57,6 +60,7 @@ export class ClusterClient {
     try {
       const answer = await this.#open(request, ending.signal)
       const body = await readAll(answer, ending.signal)
+      this.#warn(answer)
       if ((answer.statusCode ?? 0) >= 300) throw failure(request, answer, body)
       return JSON.parse(body.toString()) as T
     } catch (error) {
@@ -118,7 +122,7 @@ export class ClusterClient {
           accept: 'application/json',
           'user-agent': this.#options.userAgent,
           ...credentials.headers,
-          ...(request.body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(request.body) })
+          ...(request.body !== undefined && { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(request.body) })
         }
       })
       sent.on('response', resolve)
@@ -148,6 +152,11 @@ export class ClusterClient {
     this.#current = { credentials, agent, readAt: Date.now() }
     if (before !== undefined && before.agent !== agent) closeWhenIdle(before.agent)
     if (this.#closed) agent.destroy()
+  }
+
+  #warn (answer: IncomingMessage): void {
+    if (this.#options.onWarning === undefined) return
+    for (const [, text = ''] of (answer.headers.warning ?? '').matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)) this.#options.onWarning(text.replaceAll(/\\(.)/g, '$1'))
   }
 
   #url (request: ClusterRequest): string { return `${this.#current?.credentials.server ?? ''}${request.path}` }

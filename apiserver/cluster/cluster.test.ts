@@ -7,6 +7,7 @@ import { credentialSource, InClusterCredentials, type CredentialSource } from '.
 import { ClusterError } from './errors.js'
 import { ExpiringCache } from './expiring-cache.js'
 import { Informer } from './informer.js'
+import { KubeconfigCredentials } from './kubeconfig-credentials.js'
 import { splitLines } from './lines.js'
 import { retry } from './retry.js'
 import { FakeKubeApiserver, until } from './testdata/fake-kube-apiserver.js'
@@ -54,6 +55,27 @@ t.test('a kubeconfig\'s certificate, token, token file, basic authentication and
   api.on('GET /version', () => ({ status: 401 }))
   await t.rejects(exec.json({ method: 'GET', path: '/version' }), { code: 401, message: 'Unauthorized' })
   t.equal(runs() - before, 2, 'run again after a 401')
+})
+
+t.test('another context of a kubeconfig counts when it is named', async t => {
+  const api = await FakeKubeApiserver.start(t)
+  api.on('GET /version', () => ({ body: {} }))
+  const file = path.join(t.testdir({ config: `apiVersion: v1\nkind: Config\nclusters: [{name: here, cluster: {server: '${api.url}', insecure-skip-tls-verify: true}}, {name: away, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: t}}]\ncontexts: [{name: a, context: {cluster: away, user: u}}, {name: b, context: {cluster: here, user: u}}]\ncurrent-context: a\n` }), 'config')
+  await clientOf(t, new KubeconfigCredentials(file, 'b')).json({ method: 'GET', path: '/version' })
+  t.equal(api.received.at(-1)?.headers.authorization, 'Bearer t')
+  await t.rejects(clientOf(t, new KubeconfigCredentials(file, 'c')).start(), { message: /config: there is no context "c"/ })
+})
+
+t.test('a body has the media type that the request says, and warnings of the answer are told', async t => {
+  const api = await FakeKubeApiserver.start(t)
+  api.on('PATCH /x', () => ({ headers: { warning: '299 - "one, \\"quoted\\"", 299 - "two"' }, body: {} }))
+  const warnings: string[] = []
+  const client = new ClusterClient({ credentials: withToken(api), userAgent: 'annex/test', onWarning: text => { warnings.push(text) } })
+  t.teardown(() => { client.close() })
+  await client.json({ method: 'PATCH', path: '/x', body: '{}', contentType: 'application/apply-patch+yaml' })
+  await client.json({ method: 'PATCH', path: '/x', body: '{}' })
+  t.same(api.received.map(r => r.headers['content-type']), ['application/apply-patch+yaml', 'application/json'])
+  t.same(warnings, ['one, "quoted"', 'two', 'one, "quoted"', 'two'])
 })
 
 t.test('what is wrong with credentials names the file', async t => {

@@ -15,9 +15,14 @@ type KubeConfig = import('@kubernetes/client-node').KubeConfig
 export class KubeconfigCredentials implements CredentialSource {
   readonly #file: string
   #text = ''
+  readonly #context: string | undefined
   #config: KubeConfig | undefined
 
-  constructor (file: string) { this.#file = path.resolve(file) }
+  /** @param context of the file, instead of its current one */
+  constructor (file: string, context?: string) {
+    this.#file = path.resolve(file)
+    this.#context = context
+  }
 
   get name (): string { return this.#file }
 
@@ -38,6 +43,10 @@ export class KubeconfigCredentials implements CredentialSource {
       const config = new KubeConfig()
       config.loadFromString(text)
       config.makePathsAbsolute(path.dirname(this.#file))
+      if (this.#context !== undefined) {
+        if (config.getContextObject(this.#context) === null) throw new Error(`there is no context ${JSON.stringify(this.#context)}`)
+        config.setCurrentContext(this.#context)
+      }
       this.#config = config
       this.#text = text
     }
