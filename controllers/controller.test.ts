@@ -55,6 +55,15 @@ t.test('what fails is tried again, later each time; success forgets the failures
   t.same(times, [0, 5, 15, 35, 75, 1075])
 })
 
+t.test('a reconcile that asks for it is repeated later each time, as if it had failed, until it does not ask any more', async t => {
+  const times: number[] = []
+  const { clock } = start(t, new ScriptedSource(initial(object('a'))), {
+    reconcile: async () => ({ backoff: times.push(Math.round(clock.monotonicMs())) <= 3 })
+  })
+  await clock.advance(60_000)
+  t.same(times, [0, 5, 15, 35])
+})
+
 t.test('a TerminalError is not tried again until the object changes', async t => {
   let calls = 0
   const { clock, source } = start(t, new ScriptedSource(initial(object('a'))), { reconcile: async () => { calls++; throw new TerminalError('never') } })

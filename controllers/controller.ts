@@ -97,6 +97,10 @@ export class Controller {
     const fields = { controller: this.name, ...request }
     try {
       const result = await this.#options.reconcile(request, signal)
+      if (result?.backoff === true) {
+        queue.addRateLimited(key)
+        return
+      }
       // Only once: what comes back by time is no failure.
       queue.forget(key)
       if (result?.requeueAfterMs !== undefined) queue.addAfter(key, result.requeueAfterMs)

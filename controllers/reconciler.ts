@@ -6,6 +6,8 @@ export type ReconcileRequest = ObjectName
 export interface ReconcileResult {
   /** Reconcile again after this time, although nothing failed. */
   readonly requeueAfterMs?: number | undefined
+  /** Reconcile again with exponential backoff, as after an error, but the failure has been reported where it belongs. */
+  readonly backoff?: boolean | undefined
 }
 
 /**
