@@ -1,0 +1,36 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ConnectionOptions } from './connection.js'
+import type { Command, Measured, Reply } from './load-client.js'
+
+/** The load client of one server, in a process of its own. One command at a time. */
+export class Load {
+  readonly #child: ChildProcess
+
+  private constructor (child: ChildProcess) { this.#child = child }
+
+  static async start (options: ConnectionOptions): Promise<Load> {
+    const child = fork(fileURLToPath(new URL('load-client.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] })
+    const load = new Load(child)
+    process.once('exit', () => { child.kill('SIGKILL') })
+    await load.command({ do: 'connect', options })
+    return load
+  }
+
+  /** @throws Error with what went wrong there */
+  async command (command: Command): Promise<Measured | undefined> {
+    const reply = await new Promise<Reply>((resolve, reject) => {
+      const ended = (): void => { reject(new Error('the load client ended')) }
+      this.#child.once('exit', ended)
+      this.#child.once('message', (message: Reply) => {
+        this.#child.off('exit', ended)
+        resolve(message)
+      })
+      this.#child.send(command)
+    })
+    if ('error' in reply) throw new Error(reply.error)
+    return reply.measured
+  }
+
+  stop (): void { this.#child.kill('SIGKILL') }
+}
