@@ -30,8 +30,9 @@ export interface PathRequestInfo {
 export function requestInfo (method: string, path: string, query: URLSearchParams): RequestInfo {
   const segments = path.split('/').filter(s => s !== '').map(decode)
   const plain = (): PathRequestInfo => ({ kind: 'path', path, verb: method.toLowerCase() })
-  if (segments[0] !== 'apis' || segments.length < 4) return plain()
-  const [, group, version, ...rest] = segments as [string, string, string, ...string[]]
+  const core = segments[0] === 'api'
+  if (segments.length < (core ? 3 : 4) || !(core || segments[0] === 'apis')) return plain()
+  const [group, version, ...rest] = (core ? ['', ...segments.slice(1)] : segments.slice(1)) as [string, string, ...string[]]
   let legacyWatch = false
   if (rest[0] === 'watch' || rest[0] === 'proxy') {
     if (rest.length < 2) return plain()
@@ -43,6 +44,7 @@ export function requestInfo (method: string, path: string, query: URLSearchParam
     namespace = rest[1]!
     rest.splice(0, 2)
   }
+  if (core && rest[0] === 'namespaces') namespace = rest[1] ?? '' // a Namespace is in itself
   const [resource = '', pathName = '', subresource = ''] = rest
   let name = pathName
   let verb: string = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method] ?? method.toLowerCase()

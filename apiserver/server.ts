@@ -28,6 +28,7 @@ import { AuthorizerChain } from './authorization/chain.js'
 import { PolicyFileAuthorizer } from './authorization/policy-file.js'
 import { PrivilegedGroupAuthorizer } from './authorization/privileged-groups.js'
 import { Cluster } from './cluster/cluster.js'
+import { CoreApi } from './core-api/core-api.js'
 import { openAuditor } from './audit/open.js'
 import type { Auditor } from './audit/auditor.js'
 import { Discovery } from './discovery/discovery.js'
@@ -181,12 +182,13 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   const plugins = [...cluster ? [cluster.lifecycle] : [], ...dependencies.admission ?? []]
   const info = { title: 'Annex', version: serverVersion(version).gitVersion }
   const metricsApi = openMetricsApi(config, stores, resources, prefix, metrics, log)
-  const discovery = new Discovery({ resources, virtual: metricsApi?.virtual ?? [], version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
+  const virtual = [...metricsApi ? [metricsApi] : [], ...cluster ? [] : [new CoreApi({ stores, prefix })]]
+  const discovery = new Discovery({ resources, virtual: virtual.flatMap(v => v.virtual), version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
   metricsApi?.start(() => { discovery.rebuild() })
   if (metricsApi !== undefined) closers.push(() => metricsApi.stop())
   const router = new Router({
     resources, storeOf, authorizer, health, metrics, admission: plugins.length > 0 ? new AdmissionChain(plugins) : undefined,
-    discovery, metricsApi,
+    discovery, virtual,
     openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
     limits: { bodyBytes: 3 * 1024 * 1024, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
   })

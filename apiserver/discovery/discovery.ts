@@ -23,14 +23,15 @@ const defaultRootPaths = ['/healthz', '/livez', '/readyz', '/metrics', '/openapi
  * The discovery documents: `/`, `/apis` (plain and aggregated), `/apis/G`, `/apis/G/V` and `/version`. All are built when the resources
  * are given, so that answering copies nothing; `rebuild` replaces them at once when resources come or go.
  *
- * A path that has no document, `/api` too (there is no core group), is undefined: the caller answers 404.
+ * `/api` and `/api/v1` are there if something is in the core group. A path that has no document is undefined: the caller answers 404.
  * Source: k8s.io/apiserver's discovery package, and what kube-apiserver lists for CustomResourceDefinitions; KEP-3352.
  */
 export class Discovery {
   readonly #options: Omit<DiscoveryOptions, 'resources'>
   #resources: readonly Resource[]
   #documents: ReadonlyMap<string, ObjectDocument>
-  #aggregated: ObjectDocument
+  /** By path. */
+  #aggregated: ReadonlyMap<string, ObjectDocument>
   #root: Buffer
   readonly #version: Buffer
 
@@ -62,10 +63,11 @@ export class Discovery {
 
     const document = this.#documents.get(path)
     if (document === undefined) return undefined
-    const negotiated = negotiateObject(headerValue(request, 'accept'), path === '/apis' ? isAggregated : () => false)
+    const aggregated = this.#aggregated.get(path)
+    const negotiated = negotiateObject(headerValue(request, 'accept'), aggregated === undefined ? () => false : isAggregated)
     if (negotiated === undefined) return notAcceptable()
     if (negotiated.conversion === undefined) return document.respond(request, negotiated)
-    return this.#aggregated.respond(request, negotiated, { 'content-type': negotiated.mediaType + aggregatedParameters, 'cache-control': 'public' })
+    return aggregated!.respond(request, negotiated, { 'content-type': negotiated.mediaType + aggregatedParameters, 'cache-control': 'public' })
   }
 }
 
@@ -74,19 +76,27 @@ const json = (body: Buffer): DocumentResponse => ({ status: 200, headers: { 'con
 const isAggregated = ({ group, version, kind }: Conversion): boolean =>
   group === 'apidiscovery.k8s.io' && version === 'v2' && kind === 'APIGroupDiscoveryList'
 
-function build (options: DiscoveryOptions): { documents: Map<string, ObjectDocument>; aggregated: ObjectDocument; root: Buffer } {
-  const groups = groupsOf(options.resources, options.virtual)
+function build (options: DiscoveryOptions): { documents: Map<string, ObjectDocument>; aggregated: Map<string, ObjectDocument>; root: Buffer } {
+  const all = groupsOf(options.resources, options.virtual)
+  const [core, groups] = [all.filter(g => g.name === ''), all.filter(g => g.name !== '')]
   const documents = new Map<string, ObjectDocument>()
+  const aggregated = new Map([['/apis', new ObjectDocument(aggregatedDiscovery(groups))]])
+  for (const { versions } of core) {
+    documents.set('/api', new ObjectDocument({ kind: 'APIVersions', versions: versions.map(v => v.version), serverAddressByClientCIDRs: [] }))
+    aggregated.set('/api', new ObjectDocument(aggregatedDiscovery(core)))
+    for (const version of versions) documents.set(`/api/${version.name}`, resourceList(version))
+  }
   documents.set('/apis', new ObjectDocument({ kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) }))
   for (const group of groups) {
     documents.set(`/apis/${group.name}`, new ObjectDocument({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group) }))
-    for (const version of group.versions) {
-      documents.set(`/apis/${version.name}`, new ObjectDocument({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: version.name, resources: apiResources(version) }))
-    }
+    for (const version of group.versions) documents.set(`/apis/${version.name}`, resourceList(version))
   }
   const paths = [...new Set([...documents.keys(), ...options.rootPaths ?? defaultRootPaths])].sort()
-  return { documents, aggregated: new ObjectDocument(aggregatedDiscovery(groups)), root: indented({ paths }) }
+  return { documents, aggregated, root: indented({ paths }) }
 }
+
+const resourceList = (version: GroupVersion): ObjectDocument =>
+  new ObjectDocument({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: version.name, resources: apiResources(version) })
 
 const groupVersionForDiscovery = (version: GroupVersion | undefined): object => ({ groupVersion: version?.name, version: version?.version })
 

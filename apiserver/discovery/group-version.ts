@@ -9,7 +9,7 @@ export interface ServedResource { readonly resource: Resource; readonly version:
 export interface GroupVersion {
   readonly group: string
   readonly version: string
-  /** `group/version`. */
+  /** `group/version`, and `v1` in the core group. */
   readonly name: string
   readonly resources: readonly ServedResource[]
   readonly virtual: readonly VirtualResource[]
@@ -43,7 +43,7 @@ export function groupsOf (resources: readonly Resource[], virtual: readonly Virt
     versions: [...groups.get(group) ?? []].sort(([a], [b]) => compareVersions(b, a)).map(([version, content]) => ({
       group,
       version,
-      name: `${group}/${version}`,
+      name: group === '' ? version : `${group}/${version}`,
       resources: content.resources.sort((a, b) => a.resource.names.plural < b.resource.names.plural ? -1 : 1),
       virtual: content.virtual
     }))

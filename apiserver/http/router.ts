@@ -17,11 +17,11 @@ import { Endpoints, PageNotFound } from '../handlers/dispatch.js'
 import type { RequestLimits, RequestScope } from '../handlers/scope.js'
 import { handleWatch } from '../handlers/watch.js'
 import type { HealthChecks } from '../health/health-checks.js'
-import type { MetricsApi } from '../metrics-api/metrics-api.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
 import type { WatchSink } from '../responses/watch-sink.js'
+import type { VirtualApi } from './virtual-api.js'
 
 export interface RouterOptions {
   readonly resources: readonly Resource[]
@@ -32,8 +32,8 @@ export interface RouterOptions {
   readonly openapi: readonly { handle: (request: DocumentRequest) => DocumentResponse | undefined }[]
   readonly health: HealthChecks
   readonly metrics: Metrics
-  /** Who answers for the metrics groups; absent where no metrics are stored. */
-  readonly metricsApi?: MetricsApi | undefined
+  /** Asked before the stored resources. */
+  readonly virtual: readonly VirtualApi[]
   readonly limits: RequestLimits
 }
 
@@ -50,8 +50,8 @@ export class Router {
   async handle (context: RequestContext, open?: (context: RequestContext) => WatchSink): Promise<void> {
     const { info } = context
     if (info.kind === 'path') return this.#document(context)
-    const { metricsApi } = this.#options
-    if (metricsApi?.serves(info) === true) return metricsApi.handle(context)
+    const virtual = this.#options.virtual.find(v => v.serves(info))
+    if (virtual !== undefined) return virtual.handle(context)
     const { handler, scope } = this.#endpoints.find(context.req.method ?? 'GET', info, warning => {
       context.warnings.add(warning)
       this.#options.metrics.deprecatedApis.set({ group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, removed_release: '' }, 1)

@@ -7,6 +7,7 @@ import type { CacherClock } from '../../storage/cacher/interfaces.js'
 import type { VirtualGroupVersion } from '../discovery/virtual-resource.js'
 import { PageNotFound } from '../handlers/dispatch.js'
 import { outputFormat } from '../handlers/scope.js'
+import type { VirtualApi } from '../http/virtual-api.js'
 import type { RequestContext } from '../request-context.js'
 import { truthy, type ResourceRequestInfo } from '../request-info.js'
 import { respond } from '../responses/respond.js'
@@ -48,7 +49,7 @@ const discoveryShare = 1 / 20
  * The read-only groups `custom.metrics.k8s.io` and `external.metrics.k8s.io`, made of stored CustomMetrics. A read is answered from
  * memory and never carries Retry-After, which would make an autoscaler's worker sleep.
  */
-export class MetricsApi {
+export class MetricsApi implements VirtualApi {
   readonly #options: MetricsApiOptions
   readonly #feed: IndexFeed
   readonly #now: () => number

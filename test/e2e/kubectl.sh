@@ -58,8 +58,15 @@ expect '^shop +3 .*app=shop$' k get webapps --show-labels
 expect '^catalog +shop$' k get databases.mycompany.io catalog -o 'custom-columns=N:.metadata.name,APP:.metadata.labels.app'
 expect '^  engine: mysql$' k get databases.v1beta1.db.example.com legacy -o yaml
 expect '^  type: mysql$' k get databases.v1.db.example.com legacy -o yaml
-# In a namespace other than default kubectl would now look for the Namespace, which a server without a cluster does not have.
-refuse 'Error from server \(NotFound\): webapps.example.com "nothing" not found' "$kubectl" get webapp nothing
+refuse 'Error from server \(NotFound\): webapps.example.com "nothing" not found' k get webapp nothing
+
+step 'namespaces need no creating, and a List is applied like a file of several objects'
+expect "^namespace/$ns$" "$kubectl" get ns "$ns" -o name
+expect "^$ns +Active" "$kubectl" get ns
+k get webapps,databases.mycompany.io -o yaml | sed '/^ *resourceVersion:/d' >"$work/list.yaml"
+expect '^kind: List$' cat "$work/list.yaml"
+expect '^webapp.example.com/shop (configured|unchanged)$' k apply -f "$work/list.yaml"
+expect '^webapp.example.com/shop unchanged$' k apply -f "$work/list.yaml"
 
 step 'get all lists the kinds of the category'
 expect '^database.mycompany.io/orders ' k get all

@@ -51,6 +51,17 @@ const cases: readonly Case[] = [
   { name: 'a check of readyz', method: 'GET', path: '/readyz/etcd', status: 200, answer: /^ok$/ },
   { name: 'an unknown check of readyz', method: 'GET', path: '/readyz/nothing', status: 404 },
   { name: 'readyz with everything', method: 'GET', path: '/readyz?verbose', status: 200, answer: /^\[\+\]ping ok\n(\[\+\]\S+ ok\n)+readyz check passed\n$/ },
+  { name: 'the core group of a server that stands alone', method: 'GET', path: '/api', status: 200, answer: { kind: 'APIVersions', versions: ['v1'] } },
+  { name: 'the core group, aggregated', method: 'GET', path: '/api', options: { headers: { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' } }, status: 200, answer: { kind: 'APIGroupDiscoveryList', items: [{ versions: [{ version: 'v1', resources: [{ resource: 'namespaces', scope: 'Cluster' }] }] }] } },
+  { name: 'what is in the core group', method: 'GET', path: '/api/v1', status: 200, answer: { groupVersion: 'v1', resources: [{ name: 'namespaces', namespaced: false }] } },
+  { name: 'namespaces: default and those in use', method: 'GET', path: '/api/v1/namespaces', status: 200, answer: { kind: 'NamespaceList', items: [{ metadata: { name: 'default' } }, { metadata: { name: 'requests' } }] } },
+  { name: 'one of the namespaces, by its label', method: 'GET', path: '/api/v1/namespaces?labelSelector=kubernetes.io%2Fmetadata.name%3Drequests&limit=500', options: { headers: { accept: 'application/json;as=Table;g=meta.k8s.io;v=v1' } }, status: 200, answer: /"rows":\[\{"cells":\["requests","Active","<unknown>"\],"object":\{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io\/v1","metadata":\{"name":"requests"[^[\]]*\}\]\}/ },
+  { name: 'a namespace that nothing is in', method: 'GET', path: '/api/v1/namespaces/new', status: 200, answer: { kind: 'Namespace', metadata: { name: 'new' }, status: { phase: 'Active' } } },
+  { name: 'a namespace that cannot be', method: 'GET', path: '/api/v1/namespaces/No_Name', status: 404, answer: { reason: 'NotFound', message: 'namespaces "No_Name" not found' } },
+  { name: 'namespaces are not stored', method: 'POST', path: '/api/v1/namespaces', options: { body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } } }, status: 405, answer: { reason: 'MethodNotAllowed', message: /any namespace can be used/ } },
+  { name: 'namespaces cannot be watched', method: 'GET', path: '/api/v1/namespaces?watch=1', status: 405, answer: { reason: 'MethodNotAllowed' } },
+  { name: 'a bad selector of namespaces', method: 'GET', path: '/api/v1/namespaces?labelSelector=%3D%3D', status: 400, answer: { reason: 'BadRequest' } },
+  { name: 'pods', method: 'GET', path: '/api/v1/namespaces/x/pods', status: 404, answer: /404 page not found/ },
   { name: 'a watch of an unknown selector', method: 'GET', path: `${webapps}?watch=1&fieldSelector=spec.image%3Dx`, status: 400, answer: { reason: 'BadRequest' } }
 ]
 
