@@ -46,7 +46,7 @@ import { OpenAPIV2 } from './openapi/openapi-v2.js'
 import { OpenAPIV3 } from './openapi/openapi-v3.js'
 import { complete, type ApiserverConfig } from './options/apiserver-options.js'
 import { apiserverFlags, type ApiserverOptions } from './options/apiserver-flags.js'
-import { parseFlags } from './options/flags.js'
+import { parseFlags } from '../cli/flags.js'
 import { openStorage } from './storage.js'
 import type { RawRequest } from './request-context.js'
 

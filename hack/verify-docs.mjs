@@ -9,7 +9,7 @@ const readmes = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const problems = []
 for (const file of readmes) {
   const text = fs.readFileSync(path.join(root, file), 'utf8').replace(/```[\s\S]*?```/g, '')
-  const named = [...text.matchAll(/`((?:apiserver|registry|storage|controllers|plugins|certs|hack|test)\/[A-Za-z0-9_./-]+)`/g)].map(m => ({ shown: m[1], full: path.join(root, m[1]) }))
+  const named = [...text.matchAll(/`((?:apiserver|registry|storage|controllers|plugins|certs|cli|hack|test)\/[A-Za-z0-9_./-]+)`/g)].map(m => ({ shown: m[1], full: path.join(root, m[1]) }))
   const linked = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(m => ({ shown: m[1], full: path.resolve(root, path.dirname(file), m[1]) }))
   for (const { shown, full } of [...named, ...linked]) if (!fs.existsSync(full)) problems.push(`${file}: names ${shown}, which does not exist`)
 }

@@ -3,9 +3,9 @@ import path from 'node:path'
 import { isIP } from 'node:net'
 import { isDnsName } from '../../certs/serving-certificate.js'
 import { apiserverFlags, type ApiserverOptions } from './apiserver-flags.js'
-import { Checks } from './checks.js'
+import { Checks } from '../../cli/checks.js'
 import { checkDelegation, clusterConfig, requestHeaderConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig } from './cluster-options.js'
-import { helpText, markdownTable, parseFlags } from './flags.js'
+import { helpText, markdownTable, parseFlags } from '../../cli/flags.js'
 
 const command = 'annex apiserver'
 const description = 'The Annex API server serves its kinds as an aggregated Kubernetes API server would. Without a cluster it is standalone: it\n' +

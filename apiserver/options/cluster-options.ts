@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { ApiserverOptions } from './apiserver-flags.js'
-import type { Checks } from './checks.js'
+import type { Checks } from '../../cli/checks.js'
 
 /** How one part of the server reaches the cluster. */
 export type ClusterCredentials =
