@@ -40,7 +40,8 @@ import { Pipeline } from './http/pipeline.js'
 import { Router } from './http/router.js'
 import { InstrumentedStorage } from './metrics/instrumented-storage.js'
 import { MetricsApi } from './metrics-api/metrics-api.js'
-import { StoredObjectSelector } from './metrics-api/object-selector.js'
+import { ClusterObjects } from './metrics-api/cluster-objects.js'
+import { firstKnown, StoredObjectSelector } from './metrics-api/object-selector.js'
 import { Metrics } from './metrics/metrics.js'
 import { OpenAPIV2 } from './openapi/openapi-v2.js'
 import { OpenAPIV3 } from './openapi/openapi-v3.js'
@@ -179,9 +180,9 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   if (auditor !== undefined) closers.push(() => auditor.close())
 
   const health = new HealthChecks(healthChecks(storage, stores, shutdown, () => cluster?.unsynced() ?? []), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
-  const plugins = [...cluster ? [cluster.lifecycle] : [], ...dependencies.admission ?? []]
   const info = { title: 'Annex', version: serverVersion(version).gitVersion }
-  const metricsApi = openMetricsApi(config, stores, resources, prefix, metrics, log)
+  const metricsApi = openMetricsApi({ config, stores, resources, prefix, metrics, log, cluster, closers })
+  const plugins = [...cluster ? [cluster.lifecycle] : [], ...metricsApi ? [metricsApi.admission] : [], ...dependencies.admission ?? []]
   const virtual = [...metricsApi ? [metricsApi] : [], ...cluster ? [] : [new CoreApi({ stores, prefix })]]
   const discovery = new Discovery({ resources, virtual: virtual.flatMap(v => v.virtual), version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
   metricsApi?.start(() => { discovery.rebuild() })
@@ -218,15 +219,32 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
 }
 
 /** The metrics groups, where CustomMetrics are among the resources. */
-function openMetricsApi (config: ApiserverConfig, stores: readonly Store[], resources: readonly Resource[], prefix: string, metrics: Metrics, log: Logger): MetricsApi | undefined {
+function openMetricsApi ({ config, stores, resources, prefix, metrics, log, cluster, closers }: {
+  config: ApiserverConfig; stores: readonly Store[]; resources: readonly Resource[]; prefix: string; metrics: Metrics; log: Logger
+  cluster: Cluster | undefined; closers: (() => Promise<void> | void)[]
+}): MetricsApi | undefined {
   const store = stores.find(s => s.resource === custommetrics)
-  return store && new MetricsApi({
+  if (store === undefined) return undefined
+  const own = new StoredObjectSelector(stores, prefix)
+  const others = cluster && new ClusterObjects({
+    client: cluster.core,
+    kinds: cluster.kinds,
+    onError: (resource, error) => { log.warn({ resource, err: error }, 'the objects that metrics are about cannot be followed in the cluster; trying again') }
+  })
+  if (others !== undefined) closers.push(() => others.stop())
+  const api = new MetricsApi({
     store, resources,
-    objects: new StoredObjectSelector(stores, prefix),
+    kinds: cluster?.kinds,
+    objects: others === undefined ? own : firstKnown(own, others),
     ttlMs: config.metricTtlMs,
     observeFreshness: (group, seconds) => { metrics.metricFreshness.observe({ group }, seconds) },
     onError: error => { log.error({ err: error }, 'the metrics index could not be filled; it is tried again') }
   })
+  if (cluster !== undefined) {
+    cluster.onKindsChange = () => { api.kindsChanged() }
+    cluster.kinds.start()
+  }
+  return api
 }
 
 /** A CRD file may repeat a kind that is built in; the built-in one knows more, so it is served. */

@@ -6,6 +6,12 @@ export class AdmissionChain {
 
   constructor (plugins: readonly AdmissionPlugin[]) { this.#plugins = plugins }
 
+  /** The chain of those who want to be asked about a resource; undefined if there is nobody. */
+  of ({ group, resource }: { readonly group: string; readonly resource: string }): AdmissionChain | undefined {
+    const plugins = this.#plugins.filter(({ resource: only }) => only === undefined || (only.group === group && only.resource === resource))
+    return plugins.length > 0 ? new AdmissionChain(plugins) : undefined
+  }
+
   /** Whether anybody has to be asked about an operation. */
   handles (operation: Operation): boolean {
     return this.#plugins.some(plugin => wants(plugin, operation))

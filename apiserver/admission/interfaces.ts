@@ -40,6 +40,8 @@ export interface AdmissionPlugin {
   readonly name: string
   /** Default: all. */
   readonly operations?: readonly Operation[]
+  /** Default: all. */
+  readonly resource?: { readonly group: string; readonly resource: string }
   admit?: (attributes: AdmissionAttributes) => Promise<void>
   validate?: (attributes: AdmissionAttributes) => Promise<void>
 }

@@ -12,6 +12,8 @@ export interface ClusterRequest {
   readonly body?: string | undefined
   /** Of the body. Default `application/json`. */
   readonly contentType?: string | undefined
+  /** Default: JSON. */
+  readonly accept?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** From the first byte sent to the last byte received. Default 10 s. */
   readonly timeoutMs?: number | undefined
@@ -72,8 +74,8 @@ export class ClusterClient {
   }
 
   /** An answer whose body is read as it comes (a watch); ends with the signal. @throws ClusterError */
-  async stream (path: string, signal: AbortSignal): Promise<IncomingMessage> {
-    const request: ClusterRequest = { method: 'GET', path }
+  async stream (path: string, signal: AbortSignal, accept?: string): Promise<IncomingMessage> {
+    const request: ClusterRequest = { method: 'GET', path, accept }
     const answer = await this.#open(request, signal)
     if ((answer.statusCode ?? 0) >= 300) throw failure(request, answer, await readAll(answer, signal))
     return answer
@@ -119,7 +121,7 @@ export class ClusterClient {
         agent: credentials.agent ?? agent,
         signal,
         headers: {
-          accept: 'application/json',
+          accept: request.accept ?? 'application/json',
           'user-agent': this.#options.userAgent,
           ...credentials.headers,
           ...(request.body !== undefined && { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(request.body) })

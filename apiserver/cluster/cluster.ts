@@ -5,6 +5,7 @@ import { SubjectAccessReviewAuthorizer } from '../authorization/subject-access-r
 import type { ApiserverConfig } from '../options/apiserver-options.js'
 import type { ClusterCredentials } from '../options/cluster-options.js'
 import { ClusterClient } from './client.js'
+import { ClusterKinds } from './cluster-kinds.js'
 import { credentialSource } from './credentials.js'
 
 export interface ClusterOptions {
@@ -22,13 +23,25 @@ export class Cluster {
   readonly tokens: TokenReviewer
   readonly authorizer: SubjectAccessReviewAuthorizer
   readonly lifecycle: NamespaceLifecycle
+  /** For reading what the cluster has. */
+  readonly core: ClusterClient
+  /** The resources that the cluster serves. */
+  readonly kinds: ClusterKinds
+  /** Told when those are others. */
+  onKindsChange: () => void = () => {}
   readonly #clients: readonly ClusterClient[]
 
-  private constructor (parts: { authentication: ClusterAuthentication | undefined; tokens: TokenReviewer; authorizer: SubjectAccessReviewAuthorizer; lifecycle: NamespaceLifecycle; clients: readonly ClusterClient[] }) {
+  private constructor (parts: { authentication: ClusterAuthentication | undefined; tokens: TokenReviewer; authorizer: SubjectAccessReviewAuthorizer; lifecycle: NamespaceLifecycle; core: ClusterClient; log: ClusterOptions['log']; clients: readonly ClusterClient[] }) {
     this.authentication = parts.authentication
     this.tokens = parts.tokens
     this.authorizer = parts.authorizer
     this.lifecycle = parts.lifecycle
+    this.core = parts.core
+    this.kinds = new ClusterKinds({
+      client: parts.core,
+      onChange: () => { this.onKindsChange() },
+      onError: error => { parts.log.warn({ err: error }, 'the kinds of the cluster cannot be read; trying again') }
+    })
     this.#clients = parts.clients
   }
 
@@ -52,7 +65,8 @@ export class Cluster {
       const { core, authentication: forAuthentication, authorization: forAuthorization } = config.cluster!
       const authenticating = await clientOf(forAuthentication)
       const authorizing = await clientOf(forAuthorization)
-      const lifecycle = new NamespaceLifecycle({ client: await clientOf(core), onError: error => { log.warn({ err: error }, 'namespaces cannot be followed; trying again') } })
+      const reading = await clientOf(core)
+      const lifecycle = new NamespaceLifecycle({ client: reading, onError: error => { log.warn({ err: error }, 'namespaces cannot be followed; trying again') } })
       const lookup = !authentication.skipLookup && (authentication.clientCaFile === undefined || authentication.requestHeader === undefined)
       const published = lookup
         ? new ClusterAuthentication({ client: authenticating, onChange: onAuthoritiesChange, onError: error => { log.warn({ err: error }, 'the authentication configuration of the cluster cannot be followed; trying again') } })
@@ -70,6 +84,8 @@ export class Cluster {
         tokens: new TokenReviewer({ client: authenticating, cacheTtlMs: authentication.tokenCacheTtlMs }),
         authorizer: new SubjectAccessReviewAuthorizer({ client: authorizing, allowCacheTtlMs: authorization.allowCacheTtlMs, denyCacheTtlMs: authorization.denyCacheTtlMs }),
         lifecycle,
+        core: reading,
+        log,
         clients: [...clients.values()]
       })
     } catch (error) {
@@ -84,7 +100,7 @@ export class Cluster {
   }
 
   async close (): Promise<void> {
-    await Promise.all([this.authentication?.stop(), this.lifecycle.stop()])
+    await Promise.all([this.authentication?.stop(), this.lifecycle.stop(), this.kinds.stop()])
     for (const client of this.#clients) client.close()
   }
 }

@@ -14,10 +14,16 @@ export interface InformerOptions<T> {
   /** The collection, e.g. `/api/v1/namespaces`. */
   readonly path: string
   readonly fieldSelector?: string | undefined
+  /** Accept header of lists and watches. Default: JSON. */
+  readonly accept?: { readonly list: string; readonly watch: string } | undefined
   /** What is kept of an object. */
   readonly keep: (object: JsonObject) => T
+  /** Under which key an object is kept. Default: its name, for collections of one namespace or of none. */
+  readonly keyOf?: ((metadata: { readonly name: string; readonly namespace?: string }) => string) | undefined
   /** Called after a change is in place; undefined for a deleted object. */
-  readonly onChange?: ((name: string, value: T | undefined) => void) | undefined
+  readonly onChange?: ((key: string, value: T | undefined) => void) | undefined
+  /** A list was taken over, or a watch has begun. */
+  readonly onConnect?: (() => void) | undefined
   /** A list or watch that failed; it is tried again. */
   readonly onError?: ((error: unknown) => void) | undefined
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number } | undefined
@@ -34,13 +40,17 @@ const watchSeconds = (): number => 300 + Math.floor(Math.random() * 300)
  */
 export class Informer<T> {
   readonly #options: InformerOptions<T>
+  readonly #keyOf: (metadata: { readonly name: string; readonly namespace?: string }) => string
   #values = new Map<string, T>()
   readonly #stop = new AbortController()
   #synced = false
   readonly #waiting = new Set<() => void>()
   #running: Promise<void> | undefined
 
-  constructor (options: InformerOptions<T>) { this.#options = options }
+  constructor (options: InformerOptions<T>) {
+    this.#options = options
+    this.#keyOf = options.keyOf ?? (metadata => metadata.name)
+  }
 
   /** Begins; idempotent. */
   start (): void {
@@ -71,7 +81,7 @@ export class Informer<T> {
     return this.#synced
   }
 
-  get (name: string): T | undefined { return this.#values.get(name) }
+  get (key: string): T | undefined { return this.#values.get(key) }
   get size (): number { return this.#values.size }
 
   async #run (): Promise<void> {
@@ -100,34 +110,36 @@ export class Informer<T> {
   }
 
   async #list (resourceVersion: string): Promise<string> {
-    const { client, fieldSelector, keep, path } = this.#options
+    const { accept, client, fieldSelector, keep, onConnect, path } = this.#options
     const found = new Map<string, T>()
     let token = ''
     let list: ClusterList
     do {
       const query = new URLSearchParams({ limit: String(pageSize), ...(fieldSelector && { fieldSelector }), ...(token === '' ? resourceVersion !== '' && { resourceVersion } : { continue: token }) })
-      list = await client.json<ClusterList>({ method: 'GET', path: `${path}?${query.toString()}`, signal: this.#stop.signal, timeoutMs: 60_000 })
-      for (const item of list.items ?? []) found.set(item.metadata.name, keep(item))
+      list = await client.json<ClusterList>({ method: 'GET', path: `${path}?${query.toString()}`, accept: accept?.list, signal: this.#stop.signal, timeoutMs: 60_000 })
+      for (const item of list.items ?? []) found.set(this.#keyOf(item.metadata), keep(item))
       token = list.metadata.continue ?? ''
     } while (token !== '')
     const before = this.#values
     this.#values = found
     this.#synced = true
+    onConnect?.()
     for (const resolve of this.#waiting) resolve()
-    for (const [name, value] of found) this.#options.onChange?.(name, value)
-    for (const name of before.keys()) if (!found.has(name)) this.#options.onChange?.(name, undefined)
+    for (const [key, value] of found) this.#options.onChange?.(key, value)
+    for (const key of before.keys()) if (!found.has(key)) this.#options.onChange?.(key, undefined)
     return list.metadata.resourceVersion
   }
 
   /** @returns where the next watch goes on, when this one ended in order or was cut off */
   async #watch (resourceVersion: string, onOpen: () => void): Promise<string> {
-    const { client, fieldSelector, path } = this.#options
+    const { accept, client, fieldSelector, onConnect, path } = this.#options
     const seconds = watchSeconds()
     const query = new URLSearchParams({ watch: '1', resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: String(seconds), ...(fieldSelector && { fieldSelector }) })
     // A connection that died without a word would otherwise be watched for ever.
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout((seconds + 30) * 1000)])
-    const answer = await client.stream(`${path}?${query.toString()}`, signal)
+    const answer = await client.stream(`${path}?${query.toString()}`, signal, accept?.watch)
     onOpen()
+    onConnect?.()
     let last = resourceVersion
     try {
       for await (const line of splitLines(answer)) {
@@ -145,15 +157,15 @@ export class Informer<T> {
   }
 
   #apply ({ type, object }: ClusterEvent): void {
-    const { name } = object.metadata
     if (type === 'BOOKMARK') return
+    const key = this.#keyOf(object.metadata)
     if (type === 'DELETED') {
-      this.#values.delete(name)
-      this.#options.onChange?.(name, undefined)
+      this.#values.delete(key)
+      this.#options.onChange?.(key, undefined)
       return
     }
     const value = this.#options.keep(object)
-    this.#values.set(name, value)
-    this.#options.onChange?.(name, value)
+    this.#values.set(key, value)
+    this.#options.onChange?.(key, value)
   }
 }

@@ -35,19 +35,25 @@ export function aggregatedDiscovery (groups: readonly Group[]): object {
 
 function resourcesOf (groupVersion: GroupVersion): ResourceDiscovery[] {
   const parents = new Map<string, ResourceDiscovery>()
+  // Pushed to, never copied: a metrics group has a subresource for each of its metrics.
+  const children = new Map<string, SubresourceDiscovery[]>()
   for (const entry of apiResources(groupVersion)) {
     const [name, subresource] = splitOnce(entry.name)
     const responseKind = { group: entry.group ?? groupVersion.group, version: entry.version ?? groupVersion.version, kind: entry.kind }
     if (subresource === undefined) {
-      const { subresources } = parents.get(name) ?? {}
-      parents.set(name, { ...resourceOf(name, entry, responseKind), ...(subresources && { subresources }) })
+      parents.set(name, resourceOf(name, entry, responseKind))
       continue
     }
-    const parent = parents.get(name) ?? orphanParent(name, entry)
-    parents.set(name, parent)
-    parent.subresources = [...parent.subresources ?? [], { subresource, responseKind, verbs: entry.verbs }]
+    if (!parents.has(name)) parents.set(name, orphanParent(name, entry))
+    const known = children.get(name)
+    const child = { subresource, responseKind, verbs: entry.verbs }
+    if (known === undefined) children.set(name, [child])
+    else known.push(child)
   }
-  return [...parents.values()].sort((a, b) => a.resource < b.resource ? -1 : 1)
+  return [...parents.values()].sort((a, b) => a.resource < b.resource ? -1 : 1).map(parent => {
+    const subresources = children.get(parent.resource)
+    return subresources === undefined ? parent : { ...parent, subresources }
+  })
 }
 
 const resourceOf = (name: string, entry: APIResource, responseKind: ResponseKind): ResourceDiscovery => ({

@@ -86,7 +86,8 @@ export class Router {
   #scope (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): RequestScope {
     const { admission, authorizer, limits, storeOf } = this.#options
     return {
-      resource, version, subresource, admission, limits,
+      resource, version, subresource, limits,
+      admission: admission?.of(resource.groupResource),
       store: storeOf.get(resource)!,
       fieldManager: fieldManagerFor(resource, version, subresource),
       authorizeCreate: async context => {

@@ -28,6 +28,7 @@ export class IndexFeed {
   readonly #stop = new AbortController()
   #index: MetricIndex | undefined
   #running: Promise<void> | undefined
+  #cut: () => void = () => {}
 
   constructor (options: IndexFeedOptions) { this.#options = options }
 
@@ -36,6 +37,9 @@ export class IndexFeed {
 
   /** Begins; idempotent. */
   start (): void { this.#running ??= this.#run() }
+
+  /** Fills a new index, because kinds are now of other resources; the old one answers meanwhile. */
+  refill (): void { this.#cut() }
 
   /** Resolves when no event is applied any more. The cache ends the watch when it is stopped, too. */
   async stop (): Promise<void> {
@@ -68,6 +72,11 @@ export class IndexFeed {
     }
     watcher.onReadable(() => { wake() })
     signal.addEventListener('abort', close, { once: true })
+    let cut = false
+    this.#cut = () => {
+      cut = true
+      close()
+    }
     const filling = new MetricIndex(this.#options.onNamesChange)
     try {
       for (;;) {
@@ -77,11 +86,12 @@ export class IndexFeed {
           await new Promise(resolve => { setImmediate(resolve) })
           continue
         }
-        if (watcher.ended !== undefined) return watcher.ended.reason
+        if (watcher.ended !== undefined) return cut ? 'cut' : watcher.ended.reason
         await readable
         readable = new Promise(resolve => { wake = resolve })
       }
     } finally {
+      this.#cut = () => {}
       signal.removeEventListener('abort', close)
       watcher.close()
     }

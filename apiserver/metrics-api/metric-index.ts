@@ -49,6 +49,9 @@ export class MetricIndex {
     return all.find(r => groupResourceOf({ group: r.group, resource: r.singular }) === wanted) ?? all.find(r => r.resource === wanted || r.singular === wanted)
   }
 
+  /** Whether any sample is about a resource. @param groupResource as `groupResourceOf` writes it */
+  describes (groupResource: string): boolean { return this.#resources.has(groupResource) }
+
   /**
    * Samples of a custom metric.
    * @param at the namespace they are written in and the name of the object they are about; all where undefined

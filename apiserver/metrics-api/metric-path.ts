@@ -2,9 +2,6 @@ import { newBadRequest } from '../../registry/meta/status-error.js'
 import { PageNotFound } from '../handlers/dispatch.js'
 import type { ResourceRequestInfo } from '../request-info.js'
 
-export const customMetricsGroup = 'custom.metrics.k8s.io'
-export const externalMetricsGroup = 'external.metrics.k8s.io'
-
 /** What a path of `custom.metrics.k8s.io` asks for. */
 export interface CustomMetricPath {
   /** As written: `pods`, `deployments.apps`. */

@@ -1,7 +1,7 @@
 import type { VirtualGroupVersion, VirtualResource } from '../discovery/virtual-resource.js'
 import { groupResourceOf } from './described-kinds.js'
 import type { MetricIndex } from './metric-index.js'
-import { customMetricsGroup, externalMetricsGroup } from './metric-path.js'
+import { customMetricsGroup, externalMetricsGroup } from './metric-groups.js'
 
 /**
  * What discovery says of the metrics groups: every metric that has a sample, and where there is none one placeholder, for clients take an

@@ -14,9 +14,12 @@ import { respond } from '../responses/respond.js'
 import { tableOptions } from '../responses/table.js'
 import { encodeBytes } from '../responses/write-object.js'
 import { externalMetricValueList, metricValueList } from './answers.js'
-import { DescribedKinds } from './described-kinds.js'
+import type { AdmissionPlugin } from '../admission/interfaces.js'
+import { DescribedKinds, type KnownKinds } from './described-kinds.js'
+import { ExternalNames } from './external-names.js'
 import { IndexFeed } from './index-feed.js'
-import { customMetricPath, customMetricsGroup, externalMetricPath, externalMetricsGroup } from './metric-path.js'
+import { customMetricsGroup, isMetricRead } from './metric-groups.js'
+import { customMetricPath, externalMetricPath } from './metric-path.js'
 import { metricGroupVersions } from './metric-resources.js'
 import { MetricsReader, type Reading, type RequestSelector } from './metrics-reader.js'
 import { metricsTable } from './metrics-table.js'
@@ -27,6 +30,8 @@ export interface MetricsApiOptions {
   readonly store: Pick<Store, 'cacher' | 'watch'>
   /** What this server serves: where kinds are looked up. */
   readonly resources: readonly Resource[]
+  /** What else is known of kinds: the cluster's. */
+  readonly kinds?: KnownKinds | undefined
   readonly objects: ObjectSelector
   /** How long samples count that do not say it. */
   readonly ttlMs: number
@@ -52,8 +57,11 @@ const discoveryShare = 1 / 20
 export class MetricsApi implements VirtualApi {
   readonly #options: MetricsApiOptions
   readonly #feed: IndexFeed
+  readonly #kinds: DescribedKinds
   readonly #now: () => number
   readonly virtual: readonly VirtualGroupVersion[]
+  /** What is asked of writes of CustomMetrics. */
+  readonly admission: AdmissionPlugin
   #rebuildDiscovery: () => void = () => {}
   #cancelRebuild: (() => void) | undefined
   #rebuildMs = 0
@@ -61,7 +69,9 @@ export class MetricsApi implements VirtualApi {
   constructor (options: MetricsApiOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#feed = new IndexFeed({ store: options.store, kinds: new DescribedKinds(options.resources), onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
+    this.#kinds = new DescribedKinds(options.resources, options.kinds)
+    this.#feed = new IndexFeed({ store: options.store, kinds: this.#kinds, onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
+    this.admission = new ExternalNames(() => this.#feed.index)
     this.virtual = metricGroupVersions(() => this.#feed.index)
   }
 
@@ -77,8 +87,11 @@ export class MetricsApi implements VirtualApi {
     await this.#feed.stop()
   }
 
+  /** The kinds of the cluster are others now. */
+  kindsChanged (): void { if (this.#kinds.changed()) this.#feed.refill() }
+
   /** Whether a request is for one of these groups. */
-  serves (info: ResourceRequestInfo): boolean { return info.group === customMetricsGroup || info.group === externalMetricsGroup }
+  serves (info: ResourceRequestInfo): boolean { return isMetricRead(info) }
 
   /** Answers a request that has been authorized. @throws StatusError 400, 404, 405, 406, 503; PageNotFound */
   async handle (context: RequestContext): Promise<void> {
@@ -125,6 +138,8 @@ export class MetricsApi implements VirtualApi {
       const began = performance.now()
       this.#rebuildDiscovery()
       this.#rebuildMs = performance.now() - began
+      const { index } = this.#feed
+      if (index !== undefined) this.#options.objects.retain?.(name => index.describes(name))
     })
   }
 }

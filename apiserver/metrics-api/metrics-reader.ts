@@ -1,10 +1,10 @@
 import { addQuantities, canonicalQuantity, type Quantity } from '../../registry/meta/quantity.js'
-import { newStatusError, type StatusError } from '../../registry/meta/status-error.js'
+import { newServiceUnavailable, newStatusError, type StatusError } from '../../registry/meta/status-error.js'
 import type { LabelSelector } from '../../registry/meta/label-selector.js'
 import { groupResourceOf, type DescribedResource } from './described-kinds.js'
 import type { MetricIndex } from './metric-index.js'
 import type { CustomMetricPath, ExternalMetricPath } from './metric-path.js'
-import type { ObjectMatcher, ObjectSelector } from './object-selector.js'
+import { ObjectsUnknown, type ObjectMatcher, type ObjectSelector } from './object-selector.js'
 import { expiryMs, staleness, type FreshnessPolicy, type Sample } from './sample.js'
 
 /** A selector of a request, with the text it came as. */
@@ -42,14 +42,15 @@ export class MetricsReader {
 
   /**
    * A custom metric: one reading per object, sorted by namespace and name; for a path that names an object, exactly one.
-   * @throws StatusError 404 that says why there is nothing
+   * @throws StatusError 404 that says why there is nothing, 503 while the objects are not known yet
    */
   async custom (path: CustomMetricPath, nowMs: number, selectors: { objects?: RequestSelector | undefined; series?: RequestSelector | undefined } = {}): Promise<Reading[]> {
     const resource = this.#index.resolve(path.resource)
     const subject = `${resource === undefined ? path.resource : groupResourceOf(resource)}${path.object === undefined ? '' : ` ${path.object}`}`
     const notFound = (reason: string): StatusError => metricNotFound(path.metric, subject, selectors.series, reason)
-    if (resource === undefined) throw notFound('never written')
-    const matcher = path.object === undefined ? await this.#objects.matcher(resource, selectors.objects?.selector) : undefined
+    // Nothing is followed in a cluster for a metric that nobody wrote.
+    if (resource === undefined || isEmpty(this.#index.custom(resource, path.metric, path))) throw notFound('never written')
+    const matcher = path.object === undefined ? await this.#matcher(resource, selectors.objects?.selector, notFound) : undefined
     const found = new Selection(nowMs, this.#policy, selectors.series?.selector)
     for (const sample of this.#index.custom(resource, path.metric, path)) {
       if (concernsItsNamespace(sample, resource)) found.offer(sample, matcher && (() => matches(matcher, sample, resource)))
@@ -59,6 +60,15 @@ export class MetricsReader {
     return found.byObject(resource)
   }
 
+  async #matcher (resource: DescribedResource, selector: LabelSelector | undefined, failure: (reason: string) => StatusError): Promise<ObjectMatcher | undefined> {
+    try {
+      return await this.#objects.matcher(resource, selector)
+    } catch (error) {
+      if (!(error instanceof ObjectsUnknown)) throw error
+      throw error.when === 'refused' ? failure(error.message) : newServiceUnavailable(failure(error.message).message)
+    }
+  }
+
   /** An external metric: one reading per series. @throws StatusError 404 that says why there is nothing */
   external (path: ExternalMetricPath, nowMs: number, series?: RequestSelector): Reading[] {
     const found = new Selection(nowMs, this.#policy, series?.selector)
@@ -66,6 +76,11 @@ export class MetricsReader {
     if (found.empty) throw metricNotFound(path.metric, `namespaces ${path.namespace}`, series, found.reason(series?.text ?? '', ''))
     return found.bySeries()
   }
+}
+
+function isEmpty (samples: Iterable<unknown>): boolean {
+  for (const _ of samples) return false
+  return true
 }
 
 /** A sample about a namespace counts only where that namespace's own writers wrote it. */

@@ -5,13 +5,29 @@ import { groupResourceOf, type DescribedResource } from './described-kinds.js'
 /** Whether an object is there and selected. The namespace is empty for kinds that are in none. */
 export type ObjectMatcher = (namespace: string, name: string) => boolean
 
+/** The objects of a kind cannot be told: not yet (`pending`), or not before somebody changes something (`refused`). */
+export class ObjectsUnknown extends Error {
+  override readonly name = 'ObjectsUnknown'
+  readonly when: 'pending' | 'refused'
+
+  constructor (message: string, when: 'pending' | 'refused') {
+    super(message)
+    this.when = when
+  }
+}
+
 /**
  * Who knows the objects that metrics are about. A source that learns them on demand (an informer of a cluster) may answer later; the
  * matcher that it answers does no I/O.
  */
 export interface ObjectSelector {
-  /** @returns undefined where this source does not know the kind: then every object with a sample counts as there and selected */
+  /**
+   * @returns undefined where this source does not know the kind: then every object with a sample counts as there and selected
+   * @throws ObjectsUnknown
+   */
   matcher: (resource: DescribedResource, selector: LabelSelector | undefined) => ObjectMatcher | undefined | Promise<ObjectMatcher | undefined>
+  /** Told which resources still have metrics when that has changed; the objects of others need not be known any more. */
+  retain?: (described: (groupResource: string) => boolean) => void
 }
 
 /** Knows the objects stored in this very server. */
@@ -35,3 +51,12 @@ export class StoredObjectSelector implements ObjectSelector {
     }
   }
 }
+
+/** Asks one source for the kinds that it knows, and another one for the rest. */
+export const firstKnown = (first: ObjectSelector, second: ObjectSelector): ObjectSelector => ({
+  matcher: async (resource, selector) => await first.matcher(resource, selector) ?? second.matcher(resource, selector),
+  retain: described => {
+    first.retain?.(described)
+    second.retain?.(described)
+  }
+})

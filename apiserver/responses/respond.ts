@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import { constants, gzip as gzipCallback } from 'node:zlib'
+import { isMetricRead } from '../metrics-api/metric-groups.js'
 import type { RequestContext } from '../request-context.js'
 
 const gzip = promisify(gzipCallback)
@@ -33,6 +34,7 @@ export async function respond (context: RequestContext, answer: Answer): Promise
   }
   const headers: Record<string, string | string[] | number> = commonHeaders(context)
   for (const [k, v] of Object.entries(answer.headers ?? {})) headers[k] = typeof v === 'string' ? v : [...v]
+  if (headers['retry-after'] !== undefined && isMetricRead(context.info)) delete headers['retry-after']
   if (answer.contentType !== undefined) headers['content-type'] = answer.contentType
   let pieces: readonly Buffer[] = answer.body === undefined ? [] : Array.isArray(answer.body) ? answer.body as readonly Buffer[] : [answer.body as Buffer]
   let length = 0
