@@ -159,3 +159,12 @@ t.test('people get indented JSON, and YAML says the same', async t => {
   t.same(parse(yaml), recorded[path])
   t.match(yaml, /^apiVersion: v1\ngroupVersion: example\.com\/v1\nkind: APIResourceList\nresources:\n- kind: WebApp\n/)
 })
+
+t.test('a resource may have more subresources than a call takes arguments, or than could be copied for each', async t => {
+  const count = 150_000
+  const metrics = Array.from({ length: count }, (_, i): VirtualResource => ({ name: `pods/metric_${i}`, singularName: '', namespaced: true, kind: 'MetricValueList', verbs: ['get'] }))
+  const discovery = new Discovery({ resources: [], version, virtual: [{ group: 'custom.metrics.k8s.io', version: 'v1beta2', resources: () => metrics }] })
+  const list = json(answer(discovery, get('/apis', { accept: aggregated }))) as { items: { versions: { resources: { resource: string; subresources: unknown[] }[] }[] }[] }
+  const [pods] = list.items[0]!.versions[0]!.resources
+  t.same([pods!.resource, pods!.subresources.length], ['pods', count])
+})

@@ -20,8 +20,8 @@ export interface DiscoveryOptions {
 const defaultRootPaths = ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3', '/openapi/v3/', '/version']
 
 /**
- * The discovery documents: `/`, `/apis` (plain and aggregated), `/apis/G`, `/apis/G/V` and `/version`. All are built when the resources
- * are given, so that answering copies nothing; `rebuild` replaces them at once when resources come or go.
+ * The discovery documents: `/`, `/apis` (plain and aggregated), `/apis/G`, `/apis/G/V` and `/version`. What they say is settled when the
+ * resources are given, their bytes are made once, at the first answer; `rebuild` replaces them at once when resources come or go.
  *
  * `/api` and `/api/v1` are there if something is in the core group. A path that has no document is undefined: the caller answers 404.
  * Source: k8s.io/apiserver's discovery package, and what kube-apiserver lists for CustomResourceDefinitions; KEP-3352.
@@ -80,15 +80,15 @@ function build (options: DiscoveryOptions): { documents: Map<string, ObjectDocum
   const all = groupsOf(options.resources, options.virtual)
   const [core, groups] = [all.filter(g => g.name === ''), all.filter(g => g.name !== '')]
   const documents = new Map<string, ObjectDocument>()
-  const aggregated = new Map([['/apis', new ObjectDocument(aggregatedDiscovery(groups))]])
+  const aggregated = new Map([['/apis', new ObjectDocument(() => aggregatedDiscovery(groups))]])
   for (const { versions } of core) {
-    documents.set('/api', new ObjectDocument({ kind: 'APIVersions', versions: versions.map(v => v.version), serverAddressByClientCIDRs: [] }))
-    aggregated.set('/api', new ObjectDocument(aggregatedDiscovery(core)))
+    documents.set('/api', new ObjectDocument(() => ({ kind: 'APIVersions', versions: versions.map(v => v.version), serverAddressByClientCIDRs: [] })))
+    aggregated.set('/api', new ObjectDocument(() => aggregatedDiscovery(core)))
     for (const version of versions) documents.set(`/api/${version.name}`, resourceList(version))
   }
-  documents.set('/apis', new ObjectDocument({ kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) }))
+  documents.set('/apis', new ObjectDocument(() => ({ kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) })))
   for (const group of groups) {
-    documents.set(`/apis/${group.name}`, new ObjectDocument({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group) }))
+    documents.set(`/apis/${group.name}`, new ObjectDocument(() => ({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group) })))
     for (const version of group.versions) documents.set(`/apis/${version.name}`, resourceList(version))
   }
   const paths = [...new Set([...documents.keys(), ...options.rootPaths ?? defaultRootPaths])].sort()
@@ -96,7 +96,7 @@ function build (options: DiscoveryOptions): { documents: Map<string, ObjectDocum
 }
 
 const resourceList = (version: GroupVersion): ObjectDocument =>
-  new ObjectDocument({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: version.name, resources: apiResources(version) })
+  new ObjectDocument(() => ({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion: version.name, resources: apiResources(version) }))
 
 const groupVersionForDiscovery = (version: GroupVersion | undefined): object => ({ groupVersion: version?.name, version: version?.version })
 

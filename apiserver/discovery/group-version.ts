@@ -36,7 +36,10 @@ export function groupsOf (resources: readonly Resource[], virtual: readonly Virt
       if (version.served) entry(resource.group, version.name).resources.push({ resource, version })
     }
   }
-  for (const source of virtual) entry(source.group, source.version).virtual.push(...source.resources())
+  for (const source of virtual) {
+    const into = entry(source.group, source.version)
+    into.virtual = into.virtual.concat(source.resources())
+  }
 
   return [...groups.keys()].sort().map(group => ({
     name: group,

@@ -4,22 +4,28 @@ import { contentHash, emptyBody, headerValue, matchesETag, wantsPretty, type Doc
 import type { Negotiated } from './accept.js'
 
 /**
- * One Kubernetes object as bytes: compact JSON made at once, the two rarer forms (indented JSON, YAML) when first asked for.
- * Members are printed in the order of the object given, as Go prints a struct.
+ * One Kubernetes object as bytes, each form made when it is first asked for: of the documents that are built anew whenever a metric comes
+ * or goes, most are never read. Members are printed in the order of the object given, as Go prints a struct.
  */
 export class ObjectDocument {
-  readonly #object: object
-  readonly #json: Buffer
+  readonly #make: () => object
+  #made: { readonly object: object; readonly json: Buffer; readonly etag: string } | undefined
   #pretty: Buffer | undefined
   #yaml: Buffer | undefined
-  /** The quoted hash of the compact JSON. */
-  readonly etag: string
 
-  constructor (object: object) {
-    this.#object = object
-    const json = JSON.stringify(object)
-    this.etag = `"${contentHash(json)}"`
-    this.#json = Buffer.from(json + '\n')
+  /** @param make called once, later */
+  constructor (make: () => object) { this.#make = make }
+
+  /** The quoted hash of the compact JSON. */
+  get etag (): string { return this.#content.etag }
+
+  get #content (): { readonly object: object; readonly json: Buffer; readonly etag: string } {
+    if (this.#made === undefined) {
+      const object = this.#make()
+      const json = Buffer.from(JSON.stringify(object) + '\n')
+      this.#made = { object, json, etag: `"${contentHash(json.subarray(0, -1))}"` }
+    }
+    return this.#made
   }
 
   /**
@@ -35,9 +41,9 @@ export class ObjectDocument {
   }
 
   #body (request: DocumentRequest, negotiated: Negotiated): Buffer {
-    if (negotiated.mediaType === 'application/yaml') return this.#yaml ??= Buffer.from(toYaml(this.#object))
-    if (negotiated.pretty || wantsPretty(request)) return this.#pretty ??= indented(this.#object)
-    return this.#json
+    if (negotiated.mediaType === 'application/yaml') return this.#yaml ??= Buffer.from(toYaml(this.#content.object))
+    if (negotiated.pretty || wantsPretty(request)) return this.#pretty ??= indented(this.#content.object)
+    return this.#content.json
   }
 }
 

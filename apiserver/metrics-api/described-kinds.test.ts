@@ -25,3 +25,25 @@ t.test('A kind is of the resource that the server or Kubernetes has, or of one g
   }
   t.end()
 })
+
+t.test('A cluster knows kinds that are neither ours nor built in; what it says anew is noticed', t => {
+  let rollout = { group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', singular: 'rollout', namespaced: true }
+  const known = (): typeof rollout[] => [rollout, { group: 'zoo.io', version: 'v1', resource: 'geese', singular: 'goose', namespaced: false }]
+  const kinds = new DescribedKinds(builtInResources, {
+    ofKind: (group, kind) => known().find(k => kind.toLowerCase() === k.singular && (group === undefined || k.group === group))
+  })
+  t.same(kinds.of(undefined, 'Goose'), { group: 'zoo.io', resource: 'geese', singular: 'goose', namespaced: false, apiVersion: 'zoo.io/v1' })
+  t.match(kinds.of('zoo.io/v1beta1', 'Goose'), { resource: 'geese', apiVersion: 'zoo.io/v1beta1' })
+  t.match(kinds.of(undefined, 'Pod'), { group: '', resource: 'pods' })
+  t.match(kinds.of('argoproj.io/v1alpha1', 'Rollout'), { resource: 'rollouts', namespaced: true })
+  t.match(kinds.of('argoproj.io/v1alpha1', 'Analysis'), { resource: 'analysises', namespaced: true })
+  t.equal(kinds.changed(), false)
+  rollout = { ...rollout, namespaced: false }
+  t.equal(kinds.changed(), true)
+  t.equal(kinds.changed(), false, 'that is known now')
+  rollout = { ...rollout, singular: 'analysis', resource: 'analyses' }
+  t.equal(kinds.changed(), true, 'a guess is corrected')
+  t.match(kinds.of('argoproj.io/v1alpha1', 'Analysis'), { resource: 'analyses' })
+  t.equal(new DescribedKinds(builtInResources).changed(), false)
+  t.end()
+})

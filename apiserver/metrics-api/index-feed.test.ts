@@ -48,8 +48,8 @@ function scriptedStore (): { store: Pick<Store, 'cacher' | 'watch'>; scripts: Sc
   return { store: { watch, cacher: { whenReady: () => Promise.resolve() } } as unknown as Pick<Store, 'cacher' | 'watch'>, scripts }
 }
 
-function event (type: 'ADDED' | 'MODIFIED' | 'DELETED', name: string, metric: string): Event {
-  const value = ServedObject.of(custommetrics, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'CustomMetric', metadata: { name, namespace: 'shop' }, metric: { name: metric }, value: 1 } as never, 1n)
+function event (type: 'ADDED' | 'MODIFIED' | 'DELETED', name: string, metric: string, describedObject?: object): Event {
+  const value = ServedObject.of(custommetrics, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'CustomMetric', metadata: { name, namespace: 'shop' }, metric: { name: metric }, ...(describedObject && { describedObject }), value: 1 } as never, 1n)
   return { type, item: { key: name, revision: 1n, value } }
 }
 const end: Event = { type: 'BOOKMARK', revision: 1n, initialEventsEnd: true }
@@ -87,6 +87,32 @@ t.test('When the watch is cut the old index answers until a new one is filled', 
     t.same(feed.index?.externalNames(), ['two'], 'what was deleted meanwhile is gone')
     await feed.stop()
   }
+})
+
+t.test('When a kind turns out to be another resource the index is filled anew', async t => {
+  const { store, scripts } = scriptedStore()
+  let resource = 'gooses'
+  const kinds = { ofKind: () => ({ group: 'zoo.io', version: 'v1', resource, singular: 'goose', namespaced: true }) }
+  const api = new MetricsApi({ store, kinds, resources: [], objects: { matcher: () => undefined }, ttlMs: 1000, observeFreshness: () => {}, onError: error => { throw error } })
+  const listed = (): string[] => api.virtual[0]!.resources().map(r => r.name)
+  api.start(() => {})
+  await turn()
+  const goose = event('ADDED', 'a', 'weight', { apiVersion: 'zoo.io/v1', kind: 'Goose', name: 'g' })
+  scripts[0]!.put(goose, end)
+  await turn()
+  t.same(listed(), ['gooses.zoo.io/weight'])
+  api.kindsChanged()
+  await turn()
+  t.equal(scripts.length, 1, 'nothing has changed')
+  resource = 'geese'
+  api.kindsChanged()
+  await turn()
+  t.ok(scripts[0]!.closed)
+  t.same(listed(), ['gooses.zoo.io/weight'], 'the old index answers meanwhile')
+  scripts[1]!.put(goose, end)
+  await turn()
+  t.same(listed(), ['geese.zoo.io/weight'])
+  await api.stop()
 })
 
 t.test('A stopped cache ends the feed', async t => {

@@ -208,3 +208,33 @@ t.test('What an autoscaler could not read is refused at write', async t => {
   }
   t.equal((await server.request('POST', `${path}?dryRun=All`, { body: body({ value: '9223372036854775807m' }) })).status, 201)
 })
+
+t.test('External metrics of a namespace that differ in case only are kept apart at write', async t => {
+  const path = (namespace = 'shop'): string => `/apis/metrics.example.com/v1alpha1/namespaces/${namespace}/custommetrics`
+  const merge = { 'content-type': 'application/merge-patch+json' }
+  const metric = (name: string, more: object = {}): object => ({ apiVersion: 'metrics.example.com/v1alpha1', kind: 'CustomMetric', metadata: { name }, value: 1, ...more })
+  const refused = async (method: string, target: string, body: object, field: string, name: string, headers = {}): Promise<void> => {
+    const { status, failure } = await server.request(method, target, { body, headers })
+    t.equal(status, 422, `${method} ${target}`)
+    t.match(failure, { reason: 'Invalid', details: { causes: [{ field }] }, message: new RegExp(`${field}: Invalid value: "${name}": differs only in case from the external metric "QueueLength" of the CustomMetric "queue-(mail|jobs)", and`) })
+  }
+  await refused('POST', path(), metric('queuelength'), 'metadata.name', 'queuelength')
+  await refused('POST', path(), metric('other', { metric: { name: 'QUEUELENGTH' } }), 'metric.name', 'QUEUELENGTH')
+  await refused('PATCH', `${path()}/applied?fieldManager=x`, metric('applied', { metric: { name: 'queueLength' } }), 'metric.name', 'queueLength', { 'content-type': 'application/apply-patch+yaml' })
+  await refused('PATCH', `${path()}/status`, { metric: { name: 'queuelength' } }, 'metric.name', 'queuelength', merge)
+  await refused('PATCH', `${path()}/deployment`, { metric: { name: 'queuelength' }, describedObject: null }, 'metric.name', 'queuelength', merge)
+
+  const allowed: [string, string, object, object?][] = [
+    ['POST', path(), metric('same', { metric: { name: 'QueueLength', labels: { queue: 'x' } } })],
+    ['POST', path(), metric('about', { metric: { name: 'queuelength' }, describedObject: pod('web-0') })],
+    ['POST', path('elsewhere'), metric('queuelength')],
+    ['PATCH', `${path()}/same`, { value: 2 }, merge]
+  ]
+  for (const [method, target, body, headers = {}] of allowed) t.ok((await server.request(method, target, { body, headers: { ...headers } })).status < 300, `${method} ${target}`)
+  for (const name of ['same', 'about']) await server.request('DELETE', `${path()}/${name}`)
+  // The only one of its name may change its case.
+  await write('shop', 'lonely', { metric: { name: 'Lonely' } , value: 1 })
+  await eventually(`${external}/namespaces/shop/lonely`, 200)
+  t.equal((await server.request('PATCH', `${path()}/lonely`, { body: { metric: { name: 'LONELY' } }, headers: merge })).status, 200)
+  await server.request('DELETE', `${path()}/lonely`)
+})

@@ -7,7 +7,7 @@ import { DescribedKinds } from './described-kinds.js'
 import { MetricIndex } from './metric-index.js'
 import type { CustomMetricPath } from './metric-path.js'
 import { MetricsReader, type Reading, type RequestSelector } from './metrics-reader.js'
-import type { ObjectSelector } from './object-selector.js'
+import { ObjectsUnknown, type ObjectSelector } from './object-selector.js'
 import { sampleOf } from './sample.js'
 
 const kinds = new DescribedKinds(builtInResources)
@@ -155,4 +155,23 @@ t.test('An object selector may learn its objects first', async t => {
   })
   t.same(shown(await reader.custom(path('pods', undefined, 'm'), noon, { objects: selector('app=web') })), ['shop/a=1', 'shop/c=1'])
   t.same(asked, ['pods 1'])
+})
+
+t.test('Where objects cannot be told the answer is a failure that says so, and never everything', async t => {
+  const given: Given[] = [{ name: 'a', about: 'Pod/a', metric: 'm' }]
+  const asked: string[] = []
+  const failing = (when: 'pending' | 'refused'): MetricsReader => readerOf(given, {
+    matcher: () => {
+      asked.push(when)
+      throw new ObjectsUnknown('why', when)
+    }
+  })
+  const all = path('pods', undefined, 'm')
+  t.equal(await failure(() => failing('refused').custom(all, noon, { objects: selector('app=web') })), '404 the server could not find the metric m for pods: why')
+  t.equal(await failure(() => failing('pending').custom(all, noon)), '503 the server could not find the metric m for pods: why')
+  t.same(asked, ['refused', 'pending'])
+  t.equal(await failure(() => failing('refused').custom(path('pods', undefined, 'none'), noon)), '404 the server could not find the metric none for pods: never written')
+  t.equal(await failure(() => failing('refused').custom(path('pods', undefined, 'm', 'other'), noon)), '404 the server could not find the metric m for pods: never written')
+  t.same(shown(await failing('refused').custom(path('pods', 'a', 'm'), noon)), ['shop/a=1'], 'a name needs no selecting')
+  t.equal(asked.length, 2, 'nobody is asked about a metric that is not there')
 })

@@ -175,6 +175,10 @@ t.test('limits', async t => {
     t.equal(second.status, 429)
     t.equal(second.text, 'Too many requests, please try again later.\n')
     t.match(second.headers, { 'retry-after': '1', 'content-type': /^text\/plain/ })
+    for (const group of ['custom', 'external']) {
+      const metric = await server.request('POST', `/apis/${group}.metrics.k8s.io/v1beta1/namespaces/shop/pods/web-0/queue`, { user: busy, body: {} })
+      t.same([metric.status, metric.headers['retry-after']], [429, undefined], 'an autoscaler would sleep')
+    }
     t.equal((await server.request('GET', webapps, { user: busy })).status, 200, 'reads have a limit of their own')
     t.equal((await server.request('POST', webapps, { body: webapp('third') })).status, 201, 'administrators are not refused')
     t.equal((await first.finish()).status, 201)
