@@ -227,7 +227,7 @@ const isBase60Float = (text: string): boolean => /^[-+]?[0-9][0-9_]*(?::[0-5]?[0
 
 function numberText (n: number): string {
   if (Number.isInteger(n) && Math.abs(n) < 1e21) {
-    const big = BigInt(n)
+    const big = BigInt(String(n)) // of the digits that JSON has, as sigs.k8s.io/yaml reads them, not of the exact value
     return big >= -(2n ** 63n) && big < 2n ** 64n ? big.toString() : formatFloat(n)
   }
   return formatFloat(n)
