@@ -2,6 +2,7 @@
 import { pino } from 'pino'
 import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
 import { ensurePki } from '../certs/pki-directory.js'
+import { packageVersion } from '../cli/package-version.js'
 import { readApiserverCommand } from './options/apiserver-options.js'
 
 const usage = `annex serves Kubernetes APIs of your own, with storage of their own.
@@ -9,9 +10,10 @@ const usage = `annex serves Kubernetes APIs of your own, with storage of their o
 Usage: annex <command> [flags]
 
 Commands:
-  apiserver   the API server; standalone without a cluster
-  certs       make or inspect the certificates of a data directory: annex certs [make|inspect] [--data-dir=.annex]
-  version     print the version
+  apiserver            the API server; standalone without a cluster
+  controller-manager   the operators of its kinds, on a cluster
+  certs                make or inspect the certificates of a data directory: annex certs [make|inspect] [--data-dir=.annex]
+  version              print the version
 
 annex <command> --help tells more.
 `
@@ -22,7 +24,8 @@ async function main (args: readonly string[]): Promise<number> {
   switch (command) {
     case 'apiserver': return apiserver(rest)
     case 'certs': return certs(rest)
-    case 'version': case '--version': process.stdout.write(`annex ${(await import('./server.js')).version}\n`); return 0
+    case 'controller-manager': return (await import('../controllers/main.js')).controllerManager(rest, { version: packageVersion(), columns: process.stdout.columns })
+    case 'version': case '--version': process.stdout.write(`annex ${packageVersion()}\n`); return 0
     case undefined: case 'help': case '--help': case '-h': process.stdout.write(usage); return command === undefined ? 2 : 0
     default: process.stderr.write(`annex: unknown command ${JSON.stringify(command)}\n\n${usage}`); return 2
   }

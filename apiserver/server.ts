@@ -48,6 +48,7 @@ import { OpenAPIV3 } from './openapi/openapi-v3.js'
 import { complete, type ApiserverConfig } from './options/apiserver-options.js'
 import { apiserverFlags, type ApiserverOptions } from './options/apiserver-flags.js'
 import { parseFlags } from '../cli/flags.js'
+import { packageVersion } from '../cli/package-version.js'
 import { openStorage } from './storage.js'
 import type { RawRequest } from './request-context.js'
 
@@ -362,13 +363,4 @@ export async function createServer (options: Partial<ApiserverOptions> & ServerD
   const { config, errors } = await complete({ ...parseFlags(apiserverFlags, [], 'createServer').options, ...flags }, { env: process.env })
   if (errors.length > 0) throw new Error(`the server cannot start:\n${errors.map(e => `  ${e}`).join('\n')}`)
   return ApiServer.start(config, { ...(resources && { resources }), ...(log && { log }), ...(storage && { storage }), ...(admission && { admission }) })
-}
-
-function packageVersion (): string {
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
-    } catch {} // the compiled files are one folder deeper than the sources
-  }
-  return '0.0.0'
 }

@@ -47,6 +47,9 @@ export function flagSection (section: string) {
     int: (name: string, init: FlagInit<number>): Flag<number> =>
       define(section, name, init, { typeName: 'int', isBool: false, parse: parseInteger, formatDefault: () => init.default === 0 ? '' : String(init.default) }),
 
+    float: (name: string, init: FlagInit<number>): Flag<number> =>
+      define(section, name, init, { typeName: 'float', isBool: false, parse: parseFloat64, formatDefault: () => init.default === 0 ? '' : String(init.default) }),
+
     /** A Go duration, kept in milliseconds. */
     duration: (name: string, init: FlagInit<number>): Flag<number> =>
       define(section, name, init, { typeName: 'duration', isBool: false, parse: text => parseDuration(text), formatDefault: () => init.default === 0 ? '' : formatDuration(init.default) }),
@@ -92,6 +95,11 @@ function parseInteger (text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value)) throw new Error(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`)
   return value
+}
+
+function parseFloat64 (text: string): number {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) throw new Error(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Number(text)
 }
 
 function parsePair (text: string): [string, string] {

@@ -35,6 +35,7 @@ export class Controller {
   readonly #clock: Clock
   readonly #log: Logger
   #queue: Workqueue<string> | undefined
+  #synced = false
 
   constructor (options: ControllerOptions) {
     this.#options = options
@@ -43,6 +44,8 @@ export class Controller {
   }
 
   get name (): string { return this.#options.name }
+  /** Whether its caches are full; it reconciles from then on. */
+  get hasSynced (): boolean { return this.#synced }
 
   /**
    * Runs until the signal aborts: fills the caches, then reconciles. Then it takes nothing new, waits for the reconciles under way, and
@@ -67,7 +70,8 @@ export class Controller {
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     const synced = await Promise.all(sources.map(async s => await s.whenSynced(signal)))
-    if (synced.every(Boolean)) {
+    this.#synced = synced.every(Boolean)
+    if (this.#synced) {
       this.#log.info({ controller: name, workers }, 'the caches are filled; reconciling')
       await Promise.all(Array.from({ length: workers }, async () => { await this.#work(queue, work.signal) }))
     }
@@ -76,6 +80,7 @@ export class Controller {
     for (const registration of registrations) registration.remove()
     unobserve?.()
     this.#queue = undefined
+    this.#synced = false
     this.#log.info({ controller: name }, 'the controller has stopped')
   }
 

@@ -14,7 +14,7 @@ const allowed = {
   storage: [],
   registry: ['storage/interfaces.ts', 'storage/errors.ts', 'storage/cacher/interfaces.ts', 'storage/cacher/cacher.ts'],
   apiserver: ['registry/', 'storage/', 'certs/', 'cli/'],
-  controllers: ['registry/meta/', 'registry/codec/', 'cli/'],
+  controllers: ['registry/meta/', 'registry/codec/', 'certs/', 'cli/'],
   plugins: ['controllers/', 'registry/meta/'],
   hack: [''],
   test: ['']
