@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import type { Duplex } from 'node:stream'
 import type { AuditRecord } from './audit/auditor.js'
 import type { UserInfo } from './authentication/interfaces.js'
 import type { RequestInfo } from './request-info.js'
@@ -12,6 +13,8 @@ export type RawResponse = ServerResponse | Http2ServerResponse
 export class RequestContext {
   readonly req: RawRequest
   readonly res: RawResponse
+  /** The connection, one object for all of its requests. */
+  readonly socket: Duplex & { readonly remoteAddress?: string | undefined }
   readonly path: string
   readonly query: URLSearchParams
   readonly info: RequestInfo
@@ -30,9 +33,10 @@ export class RequestContext {
   #abort: AbortController | undefined
   #reason: Error | undefined
 
-  constructor (fields: Pick<RequestContext, 'req' | 'res' | 'path' | 'query' | 'info' | 'auditId' | 'receivedAt'>) {
+  constructor (fields: Pick<RequestContext, 'req' | 'res' | 'socket' | 'path' | 'query' | 'info' | 'auditId' | 'receivedAt'>) {
     this.req = fields.req
     this.res = fields.res
+    this.socket = fields.socket
     this.path = fields.path
     this.query = fields.query
     this.info = fields.info

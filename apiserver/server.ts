@@ -119,8 +119,9 @@ export class ApiServer {
     this.#shutdown.begun = true
     const { delayMs, timeoutMs } = this.config.shutdown
     if (delayMs > 0) await new Promise(resolve => setTimeout(resolve, delayMs))
-    this.#listener.goAway()
+    const told = this.#listener.goAway()
     this.#pipeline.drain(Math.min(1000, timeoutMs))
+    await told
     await this.#pipeline.idle(timeoutMs)
     await this.#listener.close(Math.min(1000, timeoutMs))
     for (const close of this.#closers.reverse()) await close()
@@ -168,9 +169,11 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
     cluster?.authorizer ?? await openPolicy(config, log, closers)
   ])
   const { clientAuthorities } = certificates
+  const proxies = new RequestHeaderAuthenticator({ settings: () => frontProxy === undefined ? published?.requestHeader() : frontProxy.settings() })
+  const peerCertificates = new PeerCertificates()
   const authenticator = new AuthenticatorChain({
     authenticators: [
-      new RequestHeaderAuthenticator({ settings: () => frontProxy === undefined ? published?.requestHeader() : frontProxy.settings() }),
+      proxies,
       new ClientCertificateAuthenticator({ authorities: () => clientAuthorities() ?? published?.clientAuthorities() }),
       new BearerTokenAuthenticator(cluster && ((token, signal) => cluster.tokens.verify(token, signal)))
     ],
@@ -196,7 +199,7 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   })
   const pipeline = new Pipeline({
     authenticator, authorizer, auditor, inFlight, metrics, log,
-    peerCertificates: new PeerCertificates(),
+    peerCertificates,
     requestTimeoutMs: config.limits.requestTimeoutMs,
     handle: (context, open) => router.handle(context, open)
   })
@@ -209,7 +212,8 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
     port: config.serving.securePort,
     http2: config.serving.http2,
     tls: certificates.tls(),
-    onRequest: (req, res) => { void pipeline.serve(req, res) },
+    onRequest: (req, res, socket) => { void pipeline.serve(req, res, socket) },
+    isProxy: socket => proxies.isProxy(peerCertificates.of(socket)),
     onUpgrade: (req, socket, head) => { void pipeline.serveUpgrade(req, socket, head, accept) },
     onTlsError: () => { metrics.tlsHandshakeErrors.inc() }
   })

@@ -37,11 +37,26 @@ export class RequestHeaderAuthenticator implements Authenticator {
 
   /** @throws CertificateError, Error for a certificate that is not the proxy's */
   async authenticate (request: AuthenticationRequest): Promise<UserInfo | undefined> {
-    const verified = this.#verifier.verify(request.peerCertificates)
+    const settings = this.#trusting(request.peerCertificates)
+    return settings && userOf(request.rawHeaders, settings)
+  }
+
+  /** Whether a connection with these certificates is the front proxy's. */
+  isProxy (peerCertificates: readonly X509Certificate[]): boolean {
+    try {
+      return this.#trusting(peerCertificates) !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  /** The settings if the certificates are the proxy's; undefined if there is no certificate or no proxy. */
+  #trusting (peerCertificates: readonly X509Certificate[]): RequestHeaderSettings | undefined {
+    const verified = this.#verifier.verify(peerCertificates)
     const settings = this.#settings()
     if (verified === undefined || settings === undefined) return undefined
     if (settings.allowedNames.length > 0 && !settings.allowedNames.includes(verified.value)) throw new Error(`x509: subject with cn=${verified.value} is not in the allowed list`)
-    return userOf(request.rawHeaders, settings)
+    return settings
   }
 }
 

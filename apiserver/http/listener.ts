@@ -2,8 +2,11 @@ import type { AddressInfo } from 'node:net'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import { fastify, type FastifyInstance } from 'fastify'
 import type { RawRequest, RawResponse } from '../request-context.js'
+import { ProxiedSocket } from './proxied-socket.js'
 
 /** What the TLS side presents and whom it asks for certificates of. */
 export interface TlsMaterial {
@@ -19,25 +22,33 @@ export interface ListenerOptions {
   readonly port: number
   readonly http2: boolean
   readonly tls: TlsMaterial
-  readonly onRequest: (req: RawRequest, res: RawResponse) => void
+  /** `socket` is the connection itself, one object for all of its requests. */
+  readonly onRequest: (req: RawRequest, res: RawResponse, socket: TLSSocket) => void
   readonly onUpgrade: (req: RawRequest, socket: Duplex, head: Buffer) => void
   readonly onTlsError: (error: Error) => void
+  /** Whether a new connection is a reverse proxy's, which cannot repeat a request: it is told early when the server ends. */
+  readonly isProxy?: ((socket: TLSSocket) => boolean) | undefined
 }
 
 /** Bytes (in MB) of unsent data that one HTTP/2 session may hold: the aggregator multiplexes everybody over a few connections. */
 const maxSessionMemory = 512
 /** Streams of one HTTP/2 session, as upstream. */
 const maxStreams = 1000
+/** How long a client may take to acknowledge that the server ends, and how long what it sent just before may take to arrive. */
+const [announceMs, settleMs] = [1_000, 150]
 
 /** HTTP/1.1 and HTTP/2 over TLS on one port. Fastify owns the sockets and their limits; what a request means is the caller's. */
 export class Listener {
   readonly #app: FastifyInstance
   readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #sockets = new WeakMap<ServerHttp2Session, TLSSocket | ProxiedSocket>()
+  readonly #isProxy: (socket: TLSSocket) => boolean
   #tls: TlsMaterial
 
   constructor (options: ListenerOptions) {
     this.#tls = options.tls
-    this.#app = create(options)
+    this.#isProxy = options.isProxy ?? (() => false)
+    this.#app = create(options, req => this.#socketOf(req))
     const server = this.#app.server as unknown as Http2SecureServer | HttpsServer
     server.on('upgrade', options.onUpgrade)
     server.on('tlsClientError', options.onTlsError)
@@ -46,6 +57,7 @@ export class Listener {
       session.on('error', () => {}) // the streams of a broken session report it themselves
       session.once('close', () => { this.#sessions.delete(session) })
     })
+    if (options.http2) this.#acceptThrough(server as Http2SecureServer)
   }
 
   /** @returns the port that is listened on */
@@ -64,9 +76,24 @@ export class Listener {
 
   get tls (): TlsMaterial { return this.#tls }
 
-  /** Tells HTTP/2 clients to take their next requests elsewhere. */
-  goAway (): void {
-    for (const session of this.#sessions) if (!session.closed && !session.destroyed) session.goaway()
+  /**
+   * Tells HTTP/2 clients to take their next requests elsewhere. Resolves when proxies have read it and what they sent before has arrived,
+   * or after a bound: from then on nothing new comes from those that follow it.
+   */
+  async goAway (): Promise<void> {
+    const told: Promise<void>[] = []
+    for (const session of this.#sessions) {
+      if (session.closed || session.destroyed) continue
+      const socket = this.#sockets.get(session)
+      if (socket instanceof ProxiedSocket) {
+        socket.announceShutdown()
+        told.push(acknowledged(session))
+      } else session.goaway()
+    }
+    if (told.length === 0) return
+    await Promise.race([Promise.all(told), delay(announceMs)])
+    // A stream that was begun before the notice was read may be written after its acknowledgement, moments later.
+    await delay(settleMs)
   }
 
   /** Stops accepting, ends idle connections, waits for the rest up to `graceMs`, then cuts. */
@@ -83,12 +110,38 @@ export class Listener {
       clearTimeout(timer)
     }
   }
+
+  /** Puts itself before the server's own listener of connections, to choose what an HTTP/2 session sits on; not if that is not as known. */
+  #acceptThrough (server: Http2SecureServer): void {
+    const [accept, ...others] = server.listeners('secureConnection') as ((this: Http2SecureServer, socket: TLSSocket | ProxiedSocket) => void)[]
+    if (accept === undefined || others.length > 0) return
+    server.removeAllListeners('secureConnection')
+    server.on('secureConnection', socket => {
+      const below = socket.alpnProtocol === 'h2' && this.#isProxy(socket) ? new ProxiedSocket(socket) : socket
+      const remember = (session: ServerHttp2Session): void => { this.#sockets.set(session, below) }
+      server.once('session', remember)
+      accept.call(server, below)
+      server.off('session', remember)
+    })
+  }
+
+  #socketOf (req: RawRequest): TLSSocket {
+    const session = 'stream' in req ? req.stream.session as ServerHttp2Session | undefined : undefined
+    const socket = session === undefined ? undefined : this.#sockets.get(session)
+    return socket instanceof ProxiedSocket ? socket.tls : socket ?? req.socket as TLSSocket
+  }
 }
+
+/** Resolves when the client has read everything up to now, or the session is over. */
+const acknowledged = (session: ServerHttp2Session): Promise<void> => new Promise(resolve => {
+  session.once('close', resolve)
+  if (!session.ping(() => { resolve() })) resolve()
+})
 
 const secureContext = (tls: TlsMaterial): { cert: string; key: string; ca: string[]; minVersion: 'TLSv1.2' } =>
   ({ cert: tls.certificatePem, key: tls.privateKeyPem, ca: [...tls.clientAuthorities], minVersion: 'TLSv1.2' })
 
-function create (options: ListenerOptions): FastifyInstance {
+function create (options: ListenerOptions, socketOf: (req: RawRequest) => TLSSocket): FastifyInstance {
   const https = { ...secureContext(options.tls), requestCert: true, rejectUnauthorized: false }
   const common = {
     logger: false as const,
@@ -106,7 +159,8 @@ function create (options: ListenerOptions): FastifyInstance {
   // Bodies are read by the handlers, after authorization.
   app.addHook('onRequest', (request, reply) => {
     reply.hijack()
-    options.onRequest(request.raw as unknown as RawRequest, reply.raw as unknown as RawResponse)
+    const req = request.raw as unknown as RawRequest
+    options.onRequest(req, reply.raw as unknown as RawResponse, socketOf(req))
   })
   app.all('/*', () => {})
   return app

@@ -60,10 +60,11 @@ export class Pipeline {
   /** Requests under way, watches too. */
   get active (): number { return this.#active.size }
 
-  /** New watches are refused from now on; the ones there are end within `spreadMs`, one after the other. */
+  /** New watches are refused from now on, and HTTP/1.1 clients told to send their next requests elsewhere; the ones there are end within `spreadMs`, one after the other. */
   drain (spreadMs: number): void {
     this.#draining = true
     for (const context of this.#active) {
+      lastOfItsConnection(context)
       if (context.info.verb !== 'watch') continue
       setTimeout(() => { context.abort(new Error('the server is shutting down')) }, Math.random() * spreadMs).unref()
     }
@@ -75,8 +76,8 @@ export class Pipeline {
     while (this.#active.size > 0 && performance.now() < deadline) await new Promise(resolve => { setTimeout(resolve, 10).unref() })
   }
 
-  async serve (req: RawRequest, res: RawResponse): Promise<void> {
-    const context = this.#context(req, res)
+  async serve (req: RawRequest, res: RawResponse, socket: Duplex): Promise<void> {
+    const context = this.#context(req, res, socket)
     res.on('close', () => {
       context.abort(new Error('the client closed the connection'))
       this.#finish(context)
@@ -95,7 +96,7 @@ export class Pipeline {
   /** A WebSocket upgrade: only watches take one. The filters run as for any request; a refusal is an HTTP answer on the raw socket. */
   async serveUpgrade (req: RawRequest, socket: Duplex, head: Buffer, accept: (req: RawRequest, socket: Duplex, head: Buffer) => Promise<WebSocket>): Promise<void> {
     const refused = new UpgradeResponse(socket)
-    const context = this.#context(req, refused as unknown as RawResponse)
+    const context = this.#context(req, refused as unknown as RawResponse, socket)
     socket.on('error', () => { socket.destroy() })
     socket.once('close', () => {
       context.abort(new Error('the client closed the connection'))
@@ -112,19 +113,20 @@ export class Pipeline {
     }
   }
 
-  #context (req: RawRequest, res: RawResponse): RequestContext {
+  #context (req: RawRequest, res: RawResponse, socket: Duplex): RequestContext {
     const url = req.url ?? '/'
     const at = url.indexOf('?')
     const path = at < 0 ? url : url.slice(0, at)
     const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
     const header = req.headers['audit-id']
     const context = new RequestContext({
-      req, res, path, query,
+      req, res, socket, path, query,
       info: requestInfo(req.method ?? 'GET', path, query),
       auditId: typeof header === 'string' && /^[\x21-\x7e]{1,64}$/.test(header) ? header : randomUUID(),
       receivedAt: performance.now()
     })
     this.#active.add(context)
+    if (this.#draining) lastOfItsConnection(context)
     return context
   }
 
@@ -154,7 +156,7 @@ export class Pipeline {
     try {
       context.user = await authenticator.authenticate({
         rawHeaders: context.req.rawHeaders,
-        peerCertificates: peerCertificates.of(context.req.socket),
+        peerCertificates: peerCertificates.of(context.socket),
         signal: context.signal
       })
       metrics.authenticationAttempts.inc({ result: 'success' })
@@ -181,7 +183,7 @@ export class Pipeline {
       auditID: context.auditId,
       requestURI: context.req.url ?? '/',
       attributes: attributesOf(context),
-      sourceIPs: sourceIPs(context.req.rawHeaders, context.req.socket.remoteAddress),
+      sourceIPs: sourceIPs(context.req.rawHeaders, context.socket.remoteAddress),
       userAgent: context.header('user-agent') ?? '',
       receivedAt: Date.now(),
       longRunning: context.info.verb === 'watch'
@@ -216,6 +218,11 @@ export class Pipeline {
     if (context.statusCode !== 0) this.#options.metrics.finished(context)
     context.finish()
   }
+}
+
+/** HTTP/2 has its own way to say this. */
+function lastOfItsConnection ({ req, res }: RequestContext): void {
+  if (req.httpVersionMajor === 1 && !res.headersSent && 'setHeader' in res) res.setHeader('connection', 'close')
 }
 
 /** A sink that is being opened: what is written meanwhile waits. Its buffer is one batch, for it says at once that it is full. */

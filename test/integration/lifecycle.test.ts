@@ -20,7 +20,7 @@ class SlowRequest {
 
   constructor (server: TestServer, path: string, body: object, user?: Parameters<TestServer['client']['tls']>[0]) {
     const text = JSON.stringify(body)
-    const options: HttpsOptions = { method: 'POST', agent: false, ...server.client.tls(user), headers: { accept: 'application/json', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } }
+    const options: HttpsOptions = { method: 'POST', agent: false, ...server.client.tls(user), headers: { accept: 'application/json', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), connection: 'keep-alive' } }
     this.#request = httpsRequest(server.url + path, options)
     this.#answer = new Promise((resolve, reject) => {
       this.#request.on('error', reject)
@@ -82,6 +82,7 @@ t.test('SIGTERM: readyz fails at once, then watches end, requests under way are 
   await t.rejects(server.watch(webapps), 'no new watch')
   const finished = await slow.finish()
   t.equal(finished.status, 201, finished.text)
+  t.equal(finished.headers.connection, 'close', 'the client takes its next request elsewhere')
   t.same(await exited, { code: 0, signal: null })
 
   await server.restart([])
