@@ -88,6 +88,11 @@ export interface Storage {
   compact (revision: Revision): Promise<void>
   /** The newest revision; linearizable. */
   currentRevision (options?: { signal?: AbortSignal | undefined }): Promise<Revision>
+  /**
+   * The newest revision, if this engine knows it without asking anybody: what `currentRevision` would answer now. Undefined where that has to
+   * be asked, also for what would be its failure.
+   */
+  knownRevision? (): Revision | undefined
   /** Resolves when the store can serve, rejects with `Unavailable` naming what is wrong. */
   health (options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** Ends every watch with a clean end, waits for writes under way, releases files and connections. Idempotent. */

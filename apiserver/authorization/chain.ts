@@ -1,4 +1,4 @@
-import type { Attributes, AuthorizationResult, Authorizer } from './interfaces.js'
+import type { Attributes, AuthorizationResult, Authorizer, Caller } from './interfaces.js'
 
 /**
  * Asks authorizers in turn; the first that allows or denies decides (k8s.io/apiserver `authorization/union`). If none does, the reasons of
@@ -11,12 +11,12 @@ export class AuthorizerChain implements Authorizer {
     this.#authorizers = authorizers
   }
 
-  async authorize (attributes: Attributes, signal?: AbortSignal): Promise<AuthorizationResult> {
+  async authorize (attributes: Attributes, caller?: Caller): Promise<AuthorizationResult> {
     const reasons: string[] = []
     const errors: unknown[] = []
     for (const authorizer of this.#authorizers) {
       try {
-        const result = await authorizer.authorize(attributes, signal)
+        const result = await authorizer.authorize(attributes, caller)
         if (result.decision !== 'noOpinion') return result
         if (result.reason !== '') reasons.push(result.reason)
       } catch (error) {

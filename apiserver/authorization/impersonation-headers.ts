@@ -10,7 +10,7 @@ const extraPrefix = 'impersonate-extra-'
  * @throws StatusError 400 for the others without Impersonate-User
  */
 export function wantedUser (rawHeaders: readonly string[]): UserInfo | undefined {
-  if (!rawHeaders.some((name, i) => i % 2 === 0 && /^impersonate-/i.test(name))) return undefined
+  if (!hasAny(rawHeaders)) return undefined
   const name = headerText(headerValues(rawHeaders, 'Impersonate-User')[0] ?? '')
   const uid = headerText(headerValues(rawHeaders, 'Impersonate-Uid')[0] ?? '')
   const groups = headerValues(rawHeaders, 'Impersonate-Group').map(headerText)
@@ -23,6 +23,17 @@ export function wantedUser (rawHeaders: readonly string[]): UserInfo | undefined
   if (name === '' && (uid !== '' || groups.length > 0 || hasExtra)) throw newBadRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`)
   if (name === '') return undefined
   return { name, ...(uid !== '' && { uid }), groups, ...(hasExtra && { extra }) }
+}
+
+const commonPrefix = 'impersonate-'
+
+/** Every request is asked this, so it looks at few characters. */
+function hasAny (rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length > commonPrefix.length && (name.charCodeAt(0) | 0x20) === 0x69 && name.slice(0, commonPrefix.length).toLowerCase() === commonPrefix) return true
+  }
+  return false
 }
 
 /** Go prints the whole struct (`%#v`), so that is what clients get. */

@@ -177,7 +177,7 @@ class Check {
   async #ask (attributes: Attributes): Promise<void> {
     let reason: string
     try {
-      const result = await this.#authorizer.authorize(attributes, this.#signal)
+      const result = await this.#authorizer.authorize(attributes, { signal: this.#signal })
       if (result.decision === 'allow') return
       reason = result.reason
     } catch (error) {

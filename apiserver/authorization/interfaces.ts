@@ -63,9 +63,12 @@ export class AuthorizationUnavailable extends Error {
   }
 }
 
+/** For whom something is decided. Most decisions wait for nobody, and a signal costs more than they do, so it is asked for when it is needed. */
+export interface Caller { readonly signal: AbortSignal }
+
 /** Decides whether a request may go on. Rejects only if it cannot decide now, which the client sees as an internal error. */
 export interface Authorizer {
-  authorize (attributes: Attributes, signal?: AbortSignal): Promise<AuthorizationResult>
+  authorize (attributes: Attributes, caller?: Caller): Promise<AuthorizationResult>
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { ClusterClient } from '../cluster/client.js'
 import { ExpiringCache } from '../cluster/expiring-cache.js'
 import { retry } from '../cluster/retry.js'
-import type { Attributes, AuthorizationResult, Authorizer } from './interfaces.js'
+import type { Attributes, AuthorizationResult, Authorizer, Caller } from './interfaces.js'
 
 export interface SubjectAccessReviewOptions {
   readonly client: ClusterClient
@@ -38,7 +38,7 @@ export class SubjectAccessReviewAuthorizer implements Authorizer {
   get cached (): number { return this.#cache.size }
 
   /** @throws ClusterError if the cluster cannot be asked; the signal's reason */
-  async authorize (attributes: Attributes, signal?: AbortSignal): Promise<AuthorizationResult> {
+  async authorize (attributes: Attributes, caller?: Caller): Promise<AuthorizationResult> {
     const key = keyOf(attributes)
     const kept = this.#cache.get(key)
     if (kept !== undefined) return kept
@@ -46,7 +46,7 @@ export class SubjectAccessReviewAuthorizer implements Authorizer {
     return this.#cache.ask(key, async () => {
       const value = await this.#review(specOf(attributes))
       return { value, ttlMs: !cacheable(attributes) ? 0 : value.decision === 'allow' ? allowCacheTtlMs : denyCacheTtlMs }
-    }, signal)
+    }, caller?.signal)
   }
 
   /** The question may be several callers': it does not end when the one who asked first leaves. */

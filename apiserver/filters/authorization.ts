@@ -27,7 +27,7 @@ export function attributesOf (context: RequestContext): Attributes {
 export async function authorize (context: RequestContext, authorizer: Authorizer, attributes: Attributes = attributesOf(context)): Promise<string> {
   let result
   try {
-    result = await authorizer.authorize(attributes, context.signal)
+    result = await authorizer.authorize(attributes, context)
   } catch (error) {
     throw newInternalError(error instanceof Error ? error.message : String(error), { cause: error })
   }

@@ -79,7 +79,8 @@ export class Pipeline {
   async serve (req: RawRequest, res: RawResponse, socket: Duplex): Promise<void> {
     const context = this.#context(req, res, socket)
     res.on('close', () => {
-      context.abort(new Error('the client closed the connection'))
+      // Of an answered request nothing is left to be stopped.
+      if (!res.writableEnded) context.abort(new Error('the client closed the connection'))
       this.#finish(context)
     })
     res.on('error', () => {}) // the client went away; `close` follows
@@ -139,11 +140,11 @@ export class Pipeline {
     try {
       const reason = await authorize(context, authorizer)
       context.audit?.setDecision('allow', reason)
-      metrics.authorizationAttempts.inc({ result: 'allowed' })
+      metrics.authorizationAttempts.of({ result: 'allowed' }).inc()
     } catch (error) {
       const forbidden = error instanceof StatusError && error.code === 403
       context.audit?.setDecision(forbidden ? 'forbid' : 'error')
-      metrics.authorizationAttempts.inc({ result: forbidden ? 'denied' : 'error' })
+      metrics.authorizationAttempts.of({ result: forbidden ? 'denied' : 'error' }).inc()
       throw forbidden ? error : new AuthorizationUnavailable(error)
     }
     if (this.#draining && context.info.verb === 'watch') throw newServiceUnavailable('the server is shutting down', 1)
@@ -156,13 +157,13 @@ export class Pipeline {
     try {
       context.user = await authenticator.authenticate({
         rawHeaders: context.req.rawHeaders,
-        peerCertificates: peerCertificates.of(context.socket),
-        signal: context.signal
+          peerCertificates: peerCertificates.of(context.socket),
+          get signal () { return context.signal }
       })
-      metrics.authenticationAttempts.inc({ result: 'success' })
-      metrics.authenticatedUsers.inc({ username: context.user.name.startsWith('system:') ? context.user.name.split(':').slice(0, 2).join(':') : 'other' })
+      metrics.authenticationAttempts.of({ result: 'success' }).inc()
+      metrics.authenticatedUsers.of({ username: context.user.name.startsWith('system:') ? context.user.name.split(':').slice(0, 2).join(':') : 'other' }).inc()
     } catch (error) {
-      metrics.authenticationAttempts.inc({ result: 'failure' })
+      metrics.authenticationAttempts.of({ result: 'failure' }).inc()
       log.debug({ auditID: context.auditId, err: error }, 'authentication failed')
       auditor?.authenticationFailed(this.#auditRequest(context), newUnauthorized().status)
       throw error

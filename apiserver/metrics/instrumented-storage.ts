@@ -20,6 +20,7 @@ export class InstrumentedStorage implements Storage {
   watch (prefix: string, options: WatchOptions): StorageWatch { return this.#storage.watch(prefix, options) }
   compact (revision: Revision): Promise<void> { return this.#timed('compact', this.#storage.compact(revision)) }
   currentRevision (options?: { signal?: AbortSignal | undefined }): Promise<Revision> { return this.#timed('currentRevision', this.#storage.currentRevision(options)) }
+  knownRevision (): Revision | undefined { return this.#storage.knownRevision?.() }
   health (options?: { signal?: AbortSignal | undefined }): Promise<void> { return this.#storage.health(options) }
   close (): Promise<void> { return this.#storage.close() }
 
@@ -31,7 +32,7 @@ export class InstrumentedStorage implements Storage {
       this.#metrics.storageErrors.inc({ operation, code: error instanceof StorageError ? error.code : 'unknown' })
       throw error
     } finally {
-      this.#metrics.storageRequests.observe({ operation }, (performance.now() - began) / 1000)
+      this.#metrics.storageRequests.of({ operation }).observe((performance.now() - began) / 1000)
     }
   }
 }

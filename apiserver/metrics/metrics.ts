@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry } from 'prom-client'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { RequestContext } from '../request-context.js'
+import { Counters, Histograms, type CounterSeries, type HistogramSeries } from './series.js'
 
 const durationBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
 const requestLabels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const
@@ -9,20 +10,22 @@ const storageBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.
 /** The metrics of `/metrics`, with the names and labels of kube-apiserver (contract §10), for the same dashboards. One registry a server. */
 export class Metrics {
   readonly registry = new Registry()
-  readonly #requests = new Counter({ name: 'apiserver_request_total', help: 'Requests by verb, resource and HTTP code.', labelNames: [...requestLabels, 'dry_run', 'code'], registers: [this.registry] })
-  readonly #durations = new Histogram({ name: 'apiserver_request_duration_seconds', help: 'Time to answer, without watches.', labelNames: [...requestLabels, 'dry_run'], buckets: durationBuckets, registers: [this.registry] })
-  readonly #sli = new Histogram({ name: 'apiserver_request_sli_duration_seconds', help: 'Time to answer, without watches and without time spent in webhooks.', labelNames: requestLabels, buckets: durationBuckets, registers: [this.registry] })
-  readonly #sizes = new Histogram({ name: 'apiserver_response_sizes', help: 'Bytes of answers.', labelNames: requestLabels, buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9], registers: [this.registry] })
+  readonly #requests = new Counters({ name: 'apiserver_request_total', help: 'Requests by verb, resource and HTTP code.', labelNames: [...requestLabels, 'dry_run', 'code'], registers: [this.registry] })
+  readonly #durations = new Histograms({ name: 'apiserver_request_duration_seconds', help: 'Time to answer, without watches.', labelNames: [...requestLabels, 'dry_run'], buckets: durationBuckets, registers: [this.registry] })
+  readonly #sli = new Histograms({ name: 'apiserver_request_sli_duration_seconds', help: 'Time to answer, without watches and without time spent in webhooks.', labelNames: requestLabels, buckets: durationBuckets, registers: [this.registry] })
+  readonly #sizes = new Histograms({ name: 'apiserver_response_sizes', help: 'Bytes of answers.', labelNames: requestLabels, buckets: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9], registers: [this.registry] })
   readonly #longRunning = new Gauge({ name: 'apiserver_longrunning_requests', help: 'Watches under way.', labelNames: requestLabels, registers: [this.registry] })
-  readonly authenticationAttempts = new Counter({ name: 'authentication_attempts', help: 'Authentication attempts by result.', labelNames: ['result'], registers: [this.registry] })
-  readonly authenticatedUsers = new Counter({ name: 'authenticated_user_requests', help: 'Requests by kind of user.', labelNames: ['username'], registers: [this.registry] })
-  readonly authorizationAttempts = new Counter({ name: 'authorization_attempts_total', help: 'Authorization attempts by result.', labelNames: ['result'], registers: [this.registry] })
+  readonly authenticationAttempts = new Counters({ name: 'authentication_attempts', help: 'Authentication attempts by result.', labelNames: ['result'], registers: [this.registry] })
+  readonly authenticatedUsers = new Counters({ name: 'authenticated_user_requests', help: 'Requests by kind of user.', labelNames: ['username'], registers: [this.registry] })
+  readonly authorizationAttempts = new Counters({ name: 'authorization_attempts_total', help: 'Authorization attempts by result.', labelNames: ['result'], registers: [this.registry] })
   readonly tlsHandshakeErrors = new Counter({ name: 'apiserver_tls_handshake_errors_total', help: 'TLS handshakes that failed.', registers: [this.registry] })
   readonly auditEvents = new Counter({ name: 'apiserver_audit_event_total', help: 'Audit events written.', registers: [this.registry] })
   readonly auditLevels = new Counter({ name: 'apiserver_audit_level_total', help: 'Requests by audit level.', labelNames: ['level'], registers: [this.registry] })
   readonly deprecatedApis = new Gauge({ name: 'apiserver_requested_deprecated_apis', help: 'Deprecated APIs that were requested.', labelNames: ['group', 'version', 'resource', 'subresource', 'removed_release'], registers: [this.registry] })
-  readonly storageRequests = new Histogram({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
+  readonly storageRequests = new Histograms({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
   readonly storageErrors = new Counter({ name: 'etcd_request_errors_total', help: 'Storage operations that failed.', labelNames: ['operation', 'code'], registers: [this.registry] })
+
+  readonly #requestSeries = new Map<string, RequestSeries>()
 
   /** Named and cut as in custom-metrics-apiserver. */
   readonly metricFreshness = new Histogram({ name: 'metrics_apiserver_metric_freshness_seconds', help: 'Age of metric samples when they are answered.', labelNames: ['group'], buckets: exponentialBuckets(1, 1.364, 20), registers: [this.registry] })
@@ -66,15 +69,42 @@ export class Metrics {
 
   /** Called when an answer is out. */
   finished (context: RequestContext): void {
-    const labels = labelsOf(context)
-    const dryRun = context.query.has('dryRun') ? 'All' : ''
-    this.#requests.inc({ ...labels, dry_run: dryRun, code: String(context.statusCode) })
-    if (labels.verb === 'WATCH') return
+    const series = this.#seriesOf(context)
+    const { statusCode } = context
+    let requests = series.requests.get(statusCode)
+    if (requests === undefined) series.requests.set(statusCode, requests = this.#requests.of({ ...series.labels, code: String(statusCode) }))
+    requests.inc()
+    if (series.labels.verb === 'WATCH') return
     const seconds = (performance.now() - context.receivedAt) / 1000
-    this.#durations.observe({ ...labels, dry_run: dryRun }, seconds)
-    this.#sli.observe(labels, seconds)
-    this.#sizes.observe(labels, context.responseBytes)
+    series.durations.observe(seconds)
+    series.sli.observe(seconds)
+    series.sizes.observe(context.responseBytes)
   }
+
+  /** Paths are the clients' to make up, so that only so many are told apart. */
+  #seriesOf (context: RequestContext): RequestSeries {
+    const labels = labelsOf(context)
+    const { verb, group, version, resource, subresource, scope } = labels
+    const dry_run = context.query.has('dryRun') ? 'All' : ''
+    const key = `${verb} ${group}/${version}/${resource}/${subresource} ${scope} ${dry_run}`
+    const known = this.#requestSeries.get(key)
+    if (known !== undefined) return known
+    const all = { ...(this.#requestSeries.size < maxRequestSeries ? labels : { ...labels, group: 'other', version: '', resource: '', subresource: '' }), dry_run }
+    const made = { labels: all, requests: new Map<number, CounterSeries>(), durations: this.#durations.of(all), sli: this.#sli.of(all), sizes: this.#sizes.of(all) }
+    if (this.#requestSeries.size < maxRequestSeries) this.#requestSeries.set(key, made)
+    return made
+  }
+}
+
+const maxRequestSeries = 5_000
+
+/** What requests of one kind are counted in. */
+interface RequestSeries {
+  readonly labels: Labels & { readonly dry_run: string }
+  readonly requests: Map<number, CounterSeries>
+  readonly durations: HistogramSeries
+  readonly sli: HistogramSeries
+  readonly sizes: HistogramSeries
 }
 
 type Labels = Record<typeof requestLabels[number], string>

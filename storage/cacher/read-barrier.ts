@@ -72,6 +72,8 @@ export class ReadBarrier {
     if (this.#closed !== undefined) throw this.#closed
     const { clock, timeoutMs } = this.#options
     let revision = this.#options.revision()
+    // Nothing to wait for: an engine in this process says how far it is, and the cache is there.
+    if (want === 'consistent' && revision !== undefined && this.#options.storage.knownRevision?.() === revision) return revision
     const until = clock.now() + timeoutMs
     const within = (timedOut: () => StorageError): WaitLimits => ({ clock, timeoutMs: Math.max(0, until - clock.now()), timedOut, signal })
 

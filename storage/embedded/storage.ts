@@ -169,6 +169,10 @@ export class EmbeddedStorage implements Storage {
     return await this.#read({ signal: options.signal }, async revision => revision)
   }
 
+  knownRevision (): Revision | undefined {
+    return this.#closing === undefined && this.#commits.broken === undefined ? this.#commits.revision : undefined
+  }
+
   /** After a failed commit this tries one, so that a store whose disk has room again is healthy again. */
   async health (options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     await this.#read({ signal: options.signal }, async () => {
