@@ -65,15 +65,16 @@ t.test('the command line', async t => {
 })
 
 t.test('as a process it says all that is wrong and exits with 2; without a cluster with 1', { timeout: 60_000 }, async t => {
+  const home = t.testdir({ kubeconfig: '{}' })
   const run = async (...args: string[]): Promise<{ code: number | null, stderr: string }> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../../apiserver/main.ts', import.meta.url)), 'controller-manager', ...args], { env: { PATH: process.env['PATH'], HOME: t.testdir({}) }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../../apiserver/main.ts', import.meta.url)), 'controller-manager', ...args], { env: { PATH: process.env['PATH'], HOME: home }, stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString() })
     const [code] = await once(child, 'close') as [number | null]
     return { code, stderr }
   }
   t.same(await run('--controllers=typo', '--nope'), { code: 2, stderr: 'annex controller-manager: unknown flag: --nope\nannex controller-manager: --controllers=typo: is not in the list of known controllers: webapp\nSee annex controller-manager --help.\n'.replace('webapp\n', `${(await import('../main.js')).initializers.map(i => i.name).join(', ')}\n`) })
-  t.match(await run(`--kubeconfig=${t.testdir({ kubeconfig: '{}' })}/kubeconfig`), { code: 1, stderr: /no current cluster/ })
+  t.match(await run(`--kubeconfig=${home}/kubeconfig`), { code: 1, stderr: /no current cluster/ })
 })
 
 interface Got { code: number | undefined, text: string }
