@@ -1,13 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import type { X509Certificate } from 'node:crypto'
-import { X509Certificate as Certificate } from 'node:crypto'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { pino, type Logger } from 'pino'
-import { writeKubeconfig } from '../certs/kubeconfig.js'
-import { parseCertificates } from '../certs/key-pair.js'
-import { ensurePki, type Pki } from '../certs/pki-directory.js'
-import { CertificateReloader } from '../certs/reloader.js'
 import { loadCrdFiles } from '../registry/crd/load.js'
 import { builtInResources } from '../registry/groups.js'
 import type { Resource } from '../registry/generic/resource.js'
@@ -27,6 +20,7 @@ import { AlwaysAllowPathsAuthorizer } from './authorization/always-allow-paths.j
 import { AuthorizerChain } from './authorization/chain.js'
 import { PolicyFileAuthorizer } from './authorization/policy-file.js'
 import { PrivilegedGroupAuthorizer } from './authorization/privileged-groups.js'
+import { serveCertificates, type ServedCertificates } from './certificates/served-certificates.js'
 import { Cluster } from './cluster/cluster.js'
 import { CoreApi } from './core-api/core-api.js'
 import { openAuditor } from './audit/open.js'
@@ -35,7 +29,7 @@ import { Discovery } from './discovery/discovery.js'
 import { serverVersion } from './discovery/server-version.js'
 import { InFlightFilter } from './filters/in-flight.js'
 import { HealthChecks, type HealthCheck } from './health/health-checks.js'
-import { Listener, type TlsMaterial } from './http/listener.js'
+import { Listener } from './http/listener.js'
 import { Pipeline } from './http/pipeline.js'
 import { Router } from './http/router.js'
 import { InstrumentedStorage } from './metrics/instrumented-storage.js'
@@ -146,12 +140,13 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   if (cluster !== undefined) closers.push(() => cluster.close())
   const published = cluster?.authentication
   certificates = await serveCertificates(config, log, closers, {
+    client: cluster?.core,
     further: () => [...frontProxy ? [frontProxy.pem] : [], ...published?.pems() ?? []],
     onChange: tls => { listener?.reload(tls) }
   })
 
   const inFlight = new InFlightFilter({ readOnly: config.limits.maxRequestsInflight, mutating: config.limits.maxMutatingRequestsInflight })
-  const metrics: Metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry })
+  const metrics: Metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry, certificateRotation: certificates.rotation })
   const opened = dependencies.storage ?? await openStorage(config.storage)
   closers.push(() => opened.close())
   const storage = new InstrumentedStorage(opened, metrics)
@@ -283,78 +278,6 @@ async function openPolicy (config: ApiserverConfig, log: Logger, closers: (() =>
   const policy = await PolicyFileAuthorizer.open({ file: config.authorization.policyFile, onError: error => { log.error({ err: error }, 'the changed authorization policy is not used') } })
   closers.push(() => policy.close())
   return policy
-}
-
-interface ServedCertificates {
-  readonly tls: () => TlsMaterial
-  /** Of files; undefined if there are none. */
-  readonly clientAuthorities: () => readonly X509Certificate[] | undefined
-  /** The further authorities have changed. */
-  readonly refresh: () => void
-  readonly expiry: () => Date | undefined
-  readonly writeKubeconfig: (url: string) => Promise<void>
-}
-
-/** The serving pair and the client CA: given files or our own, followed for changes, our own renewed in time. */
-async function serveCertificates (config: ApiserverConfig, log: Logger, closers: (() => Promise<void> | void)[], authorities: { readonly further: () => string[]; readonly onChange: (tls: TlsMaterial) => void }): Promise<ServedCertificates> {
-  const { tls, sans } = config.serving
-  let pki: Pki | undefined
-  // In a cluster its own authority says who is who, and ours only vouches for this server.
-  const standalone = config.cluster === undefined
-  if (tls === undefined || (standalone && config.authentication.clientCaFile === undefined)) pki = await renewPki()
-  const pair = tls ?? pki!.serving
-  const caFiles = [config.authentication.clientCaFile, standalone ? pki?.ca.certificateFile : undefined].filter(f => f !== undefined)
-  let fromFiles: readonly X509Certificate[] | undefined
-  let caPem = ''
-  let material: TlsMaterial
-
-  const use = (c: { certificatePem: string | undefined; privateKeyPem: string | undefined; certificateAuthorityPem: string | undefined }): void => {
-    caPem = c.certificateAuthorityPem ?? ''
-    if (caFiles.length > 0) fromFiles = parseCertificates(caPem, caFiles.join(', '))
-    material = { certificatePem: c.certificatePem!, privateKeyPem: c.privateKeyPem!, clientAuthorities: clientAuthorities() }
-  }
-  const reloader = new CertificateReloader({
-    pair,
-    certificateAuthorityFiles: caFiles,
-    onReload: c => {
-      use(c)
-      authorities.onChange(material)
-      log.info({ certificate: pair.certificateFile }, 'certificates reloaded')
-    },
-    onError: error => { log.error({ err: error }, 'changed certificates are not used') }
-  })
-  use(await reloader.start())
-  closers.push(() => reloader.close())
-
-  function clientAuthorities (): string[] {
-    return [...caPem === '' ? [] : [caPem], ...authorities.further()]
-  }
-  async function renewPki (): Promise<Pki> {
-    const made = await ensurePki({ directory: config.pkiDir, sans })
-    for (const change of made.changes) log.info({ change }, 'certificate files changed')
-    return made
-  }
-  if (pki !== undefined) {
-    const timer = setInterval(() => { renewPki().catch((error: unknown) => { log.error({ err: error }, 'certificates could not be renewed') }) }, 3_600_000)
-    timer.unref()
-    closers.push(() => { clearInterval(timer) })
-  }
-  return {
-    tls: () => material,
-    clientAuthorities: () => fromFiles,
-    refresh: () => {
-      material = { ...material, clientAuthorities: clientAuthorities() }
-      authorities.onChange(material)
-      log.info({}, 'client authorities reloaded')
-    },
-    expiry: () => new Date(new Certificate(material.certificatePem).validTo),
-    writeKubeconfig: async url => {
-      if (pki === undefined || !standalone) return
-      // Clients trust our own authority, or the file that the serving certificate came from when the user brought one.
-      const trusted = tls === undefined ? pki.ca.certificatePem : readFileSync(tls.certificateFile, 'utf8')
-      await writeKubeconfig({ path: config.kubeconfigFile, server: url, certificateAuthorityPem: trusted, client: pki.admin })
-    }
-  }
 }
 
 /**

@@ -30,7 +30,7 @@ export class Metrics {
   /** Named and cut as in custom-metrics-apiserver. */
   readonly metricFreshness = new Histogram({ name: 'metrics_apiserver_metric_freshness_seconds', help: 'Age of metric samples when they are answered.', labelNames: ['group'], buckets: exponentialBuckets(1, 1.364, 20), registers: [this.registry] })
 
-  constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined }) {
+  constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined; certificateRotation?: () => CertificateRotation | undefined }) {
     collectDefaultMetrics({ register: this.registry })
     const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[], read: (set: (labels: Record<T, string>, value: number) => void) => void): void => {
       void new Gauge({ name, help, labelNames, registers: [this.registry], collect () { this.reset(); read((labels, value) => { this.set(labels, value) }) } })
@@ -44,6 +44,14 @@ export class Metrics {
     gauge('annex_serving_certificate_expiration_seconds', 'When the serving certificate expires, in seconds since the epoch.', [], set => {
       const at = options.certificateExpiry()
       if (at !== undefined) set({}, at.getTime() / 1000)
+    })
+    gauge('annex_serving_certificate_authority_expiration_seconds', 'When the authority that signs the shared serving certificate expires, in seconds since the epoch.', [], set => {
+      const at = options.certificateRotation?.()?.authorityExpiry
+      if (at !== undefined) set({}, at.getTime() / 1000)
+    })
+    gauge('annex_serving_certificate_rotation_stage', 'Where the rotation of the authority of the shared serving certificate stands: 1 for the present stage.', ['stage'], set => {
+      const rotation = options.certificateRotation?.()
+      for (const stage of rotation?.stages ?? []) set({ stage }, stage === rotation?.stage ? 1 : 0)
     })
     const perStore = (name: string, help: string, value: (s: ReturnType<Store['cacher']['stats']>) => number): void => {
       gauge(name, help, ['group', 'resource'], set => { for (const s of options.stores()) set({ group: s.resource.group, resource: s.resource.names.plural }, value(s.cacher.stats())) })
@@ -106,6 +114,9 @@ interface RequestSeries {
   readonly sli: HistogramSeries
   readonly sizes: HistogramSeries
 }
+
+/** What there is to tell about a shared serving certificate. */
+export interface CertificateRotation { readonly authorityExpiry: Date | undefined; readonly stage: string; readonly stages: readonly string[] }
 
 type Labels = Record<typeof requestLabels[number], string>
 const verbs: Readonly<Record<string, string>> = { get: 'GET', list: 'LIST', watch: 'WATCH', create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE', deletecollection: 'DELETE', post: 'POST', put: 'PUT', head: 'GET' }

@@ -2,6 +2,7 @@ import { flagSection } from '../../cli/flag-types.js'
 import type { OptionsOf } from '../../cli/flags.js'
 
 const minutes = 60_000
+const days = 24 * 60 * minutes
 const serving = flagSection('Secure serving')
 const storage = flagSection('Storage')
 const apis = flagSection('API')
@@ -19,6 +20,10 @@ export const apiserverFlags = {
   tlsCertFile: serving.string('tls-cert-file', { default: '', help: 'File containing the x509 certificate for HTTPS, intermediate certificates after it. If absent, a certificate of an own authority is made and kept in <data-dir>/pki. Followed when it changes.' }),
   tlsPrivateKeyFile: serving.string('tls-private-key-file', { default: '', help: 'File containing the private key matching --tls-cert-file.' }),
   tlsSan: serving.strings('tls-san', { default: [], help: 'Further DNS names and IP addresses of the certificate that is made, beside localhost, the loopback addresses and the host name. May be repeated.' }),
+  servingCertificateSecret: serving.string('serving-certificate-secret', { default: '', typeName: 'namespace/name', help: 'Secret of the cluster in which the replicas of this server share an authority and a certificate for HTTPS. It is made if it is missing, renewed in time, and the caBundle of every APIService that leads here (see --service) is kept in step. Instead of --tls-cert-file.' }),
+  service: serving.string('service', { default: '', typeName: 'namespace/name', help: 'Service through which the cluster reaches this server: its names are those of the certificate in --serving-certificate-secret. If absent, the Service annex in the namespace of the Secret.' }),
+  servingCertificateValidity: serving.duration('serving-certificate-validity', { default: 90 * days, help: 'How long a certificate in --serving-certificate-secret is valid. It is replaced when two thirds of that are over.' }),
+  servingCertificateCaValidity: serving.duration('serving-certificate-ca-validity', { default: 365 * days, help: 'How long the authority in --serving-certificate-secret is valid. It is replaced when two thirds of that are over; the old and the new one are both trusted for a while. At least three times --serving-certificate-validity.' }),
   http2: serving.bool('http2', { default: true, help: 'Serve HTTP/2 beside HTTP/1.1. Turn it off where clients of one connection must not affect each other.' }),
 
   etcdServers: storage.strings('etcd-servers', { default: [], help: 'List of etcd servers to connect with (scheme://ip:port), comma separated. If absent, the embedded store in <data-dir>/store is used.' }),

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { isDnsName } from '../../certs/serving-certificate.js'
 import { apiserverFlags, type ApiserverOptions } from './apiserver-flags.js'
 import { Checks } from '../../cli/checks.js'
-import { checkDelegation, clusterConfig, requestHeaderConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig } from './cluster-options.js'
+import { checkDelegation, checkServingSecret, clusterConfig, requestHeaderConfig, servingSecretConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig, type ServingSecretConfig } from './cluster-options.js'
 import { helpText, markdownTable, parseFlags } from '../../cli/flags.js'
 
 const command = 'annex apiserver'
@@ -21,6 +21,8 @@ export interface ApiserverConfig {
     readonly securePort: number
     /** Undefined: certificates of our own authority in `pkiDir`. */
     readonly tls: TlsFiles | undefined
+    /** Certificates that replicas share in a Secret, instead of `tls` and of our own. */
+    readonly secret: ServingSecretConfig | undefined
     /** Names for our own certificate. */
     readonly sans: readonly string[]
     readonly http2: boolean
@@ -93,6 +95,7 @@ export async function complete (options: ApiserverOptions, environment: ClusterE
   const cluster = clusterConfig(options, environment)
   checkDelegation(checks, options, cluster)
   checkServing(checks, options)
+  checkServingSecret(checks, options, cluster)
   checkStorage(checks, options)
   checkNumbers(checks, options)
   await Promise.all([
@@ -128,7 +131,9 @@ function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined): Api
       bindAddress: o.bindAddress,
       securePort: o.securePort,
       tls: pair(o.tlsCertFile, o.tlsPrivateKeyFile),
-      sans: [...new Set([...own, ...o.tlsSan])],
+      secret: servingSecretConfig(o),
+      // What replicas share cannot have the names of one of them.
+      sans: [...new Set([...o.servingCertificateSecret === '' ? own : [], ...o.tlsSan])],
       http2: o.http2
     },
     dataDir,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { ApiserverOptions } from './apiserver-flags.js'
 import type { Checks } from '../../cli/checks.js'
+import { formatDuration } from '../../cli/duration.js'
 
 /** How one part of the server reaches the cluster. */
 export type ClusterCredentials =
@@ -17,6 +18,18 @@ export interface ClusterConfig {
   readonly authentication: ClusterCredentials
   /** Who may create SubjectAccessReviews. */
   readonly authorization: ClusterCredentials
+}
+
+/** A namespaced object of the cluster. */
+export interface ObjectName { readonly namespace: string; readonly name: string }
+
+/** Serving certificates that replicas share in a Secret of the cluster. */
+export interface ServingSecretConfig {
+  readonly secret: ObjectName
+  /** Whose names the certificate has, and whose APIServices get the bundle. */
+  readonly service: ObjectName
+  readonly certificateValidityMs: number
+  readonly authorityValidityMs: number
 }
 
 /** A front proxy whose certificate and headers are given by flags. */
@@ -73,6 +86,41 @@ export function requestHeaderConfig (o: ApiserverOptions): RequestHeaderConfig |
     groupHeaders: o.requestheaderGroupHeaders,
     extraHeaderPrefixes: o.requestheaderExtraHeadersPrefix
   }
+}
+
+/** The Secret and the Service of `--serving-certificate-secret` and `--service`; undefined without the former. */
+export function servingSecretConfig (o: ApiserverOptions): ServingSecretConfig | undefined {
+  const secret = objectName(o.servingCertificateSecret)
+  return secret && {
+    secret,
+    service: objectName(o.service) ?? { namespace: secret.namespace, name: 'annex' },
+    certificateValidityMs: o.servingCertificateValidity,
+    authorityValidityMs: o.servingCertificateCaValidity
+  }
+}
+
+/** `NAMESPACE/NAME`; undefined if a text is not that. */
+function objectName (text: string): ObjectName | undefined {
+  const [namespace = '', name = '', ...more] = text.split('/')
+  return more.length === 0 && dnsLabel.test(namespace) && dnsSubdomain.test(name) && name.length <= 253 ? { namespace, name } : undefined
+}
+
+const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const dnsSubdomain = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/
+
+/** What is wrong with the flags of the shared serving certificate. */
+export function checkServingSecret (checks: Checks, o: ApiserverOptions, cluster: ClusterConfig | undefined): void {
+  const { servingCertificateSecret: secret, service, servingCertificateValidity: validity, servingCertificateCaValidity: caValidity } = o
+  if (secret === '') {
+    if (service !== '') checks.add('service', service, 'needs --serving-certificate-secret')
+    return
+  }
+  if (objectName(secret) === undefined) checks.add('serving-certificate-secret', secret, 'must be the namespace and the name of a Secret, such as annex-system/annex-serving')
+  if (service !== '' && (objectName(service) === undefined || !dnsLabel.test(objectName(service)!.name))) checks.add('service', service, 'must be the namespace and the name of a Service, such as annex-system/annex')
+  if (cluster === undefined) checks.add('serving-certificate-secret', secret, 'needs a cluster: --kubeconfig, or a pod')
+  if (o.tlsCertFile !== '') checks.add('serving-certificate-secret', secret, 'cannot be used with --tls-cert-file, which names the certificate to serve; leave one of them out')
+  if (validity < 60_000) checks.add('serving-certificate-validity', formatDuration(validity), 'must be at least 1m')
+  else if (caValidity < 3 * validity) checks.add('serving-certificate-ca-validity', formatDuration(caValidity), 'must be at least three times --serving-certificate-validity')
 }
 
 /** What is wrong between the flags that join a cluster. */

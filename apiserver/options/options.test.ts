@@ -75,6 +75,20 @@ t.test('every flag reaches its place', async t => {
   t.ok(sans.includes('x.example') && sans.includes('10.0.0.1') && !sans.includes('0.0.0.0'))
 })
 
+t.test('a Secret for the serving certificate, and the Service in front', async t => {
+  const kubeconfig = `--kubeconfig=${path.join(t.testdir({ a: '' }), 'a')}`
+  t.equal((await configOf(kubeconfig)).serving.secret, undefined)
+  const hour = 3_600_000
+  const { secret, sans, tls } = (await configOf(kubeconfig, '--serving-certificate-secret=ns/pair', '--tls-san=x.example')).serving
+  t.same({ secret, sans, tls }, {
+    secret: { secret: { namespace: 'ns', name: 'pair' }, service: { namespace: 'ns', name: 'annex' }, certificateValidityMs: 2160 * hour, authorityValidityMs: 8760 * hour },
+    sans: ['x.example'], tls: undefined
+  }, 'without the names of one replica')
+  t.match((await configOf(kubeconfig, '--serving-certificate-secret=ns/pair.x', '--service=other/svc', '--serving-certificate-validity=1h', '--serving-certificate-ca-validity=3h')).serving.secret, {
+    secret: { namespace: 'ns', name: 'pair.x' }, service: { namespace: 'other', name: 'svc' }, certificateValidityMs: hour, authorityValidityMs: 3 * hour
+  })
+})
+
 t.test('the cluster is named by kubeconfigs or by the pod, each part by its own first', async t => {
   const dir = t.testdir({ a: '', b: '', c: '', sa: { token: 'x' } })
   const [a, b, c] = ['a', 'b', 'c'].map(f => ({ type: 'kubeconfig', file: path.join(dir, f) })) as [object, object, object]
@@ -128,6 +142,13 @@ t.test('each mistake has its sentence', async t => {
     [['--etcd-servers=http://e:2379,https://f:2379'], ['--etcd-servers=http://e:2379,https://f:2379: must be all http or all https']],
     [['--etcd-servers=http://e:2379', '--etcd-prefix=x'], ['--etcd-prefix=x: must begin with /']],
     [[`--kubeconfig=${dir}/none`], [`--kubeconfig=${dir}/none: no such file or directory`]],
+    [['--service=a/b'], ['--service=a/b: needs --serving-certificate-secret']],
+    [['--serving-certificate-secret=a/b'], ['--serving-certificate-secret=a/b: needs a cluster: --kubeconfig, or a pod']],
+    [[`--kubeconfig=${a}`, '--serving-certificate-secret=annex'], ['--serving-certificate-secret=annex: must be the namespace and the name of a Secret, such as annex-system/annex-serving']],
+    [[`--kubeconfig=${a}`, '--serving-certificate-secret=a/b', '--service=a/b.c'], ['--service=a/b.c: must be the namespace and the name of a Service, such as annex-system/annex']],
+    [[`--kubeconfig=${a}`, '--serving-certificate-secret=a/b', `--tls-cert-file=${a}`, `--tls-private-key-file=${a}`], ['--serving-certificate-secret=a/b: cannot be used with --tls-cert-file, which names the certificate to serve; leave one of them out']],
+    [[`--kubeconfig=${a}`, '--serving-certificate-secret=a/b', '--serving-certificate-validity=59s'], ['--serving-certificate-validity=59s: must be at least 1m']],
+    [[`--kubeconfig=${a}`, '--serving-certificate-secret=a/b', '--serving-certificate-ca-validity=6000h'], ['--serving-certificate-ca-validity=6000h0m0s: must be at least three times --serving-certificate-validity']],
     [[`--authorization-kubeconfig=${a}`], [`--authorization-kubeconfig=${a}: needs --kubeconfig or --authentication-kubeconfig`]],
     [[`--kubeconfig=${a}`, `--authorization-policy-file=${a}`], [`--authorization-policy-file=${a}: has no effect in a cluster, whose own policy decides; leave it out`]],
     [[`--requestheader-client-ca-file=${dir}/none`, '--requestheader-username-headers= ', '--requestheader-uid-headers=X-Uid'], [
