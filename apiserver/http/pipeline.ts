@@ -157,8 +157,8 @@ export class Pipeline {
     try {
       context.user = await authenticator.authenticate({
         rawHeaders: context.req.rawHeaders,
-          peerCertificates: peerCertificates.of(context.socket),
-          get signal () { return context.signal }
+        peerCertificates: peerCertificates.of(context.socket),
+        get signal () { return context.signal }
       })
       metrics.authenticationAttempts.of({ result: 'success' }).inc()
       metrics.authenticatedUsers.of({ username: context.user.name.startsWith('system:') ? context.user.name.split(':').slice(0, 2).join(':') : 'other' }).inc()
