@@ -6,6 +6,7 @@ import { builtInResources } from '../registry/groups.js'
 import type { Resource } from '../registry/generic/resource.js'
 import { Store } from '../registry/generic/store/store.js'
 import { custommetrics } from '../registry/metrics.example.com/custommetrics/resource.js'
+import { metricmappings } from '../registry/metrics.example.com/metricmappings/resource.js'
 import type { Storage } from '../storage/interfaces.js'
 import { AdmissionChain } from './admission/chain.js'
 import type { AdmissionPlugin } from './admission/interfaces.js'
@@ -33,10 +34,12 @@ import { Listener } from './http/listener.js'
 import { Pipeline } from './http/pipeline.js'
 import { Router } from './http/router.js'
 import { InstrumentedStorage } from './metrics/instrumented-storage.js'
+import { LiveSamples } from './metrics-api/live-samples.js'
 import { MetricsApi } from './metrics-api/metrics-api.js'
 import { ClusterObjects } from './metrics-api/cluster-objects.js'
 import { firstKnown, StoredObjectSelector } from './metrics-api/object-selector.js'
 import { Metrics } from './metrics/metrics.js'
+import { MetricsWrite, type MetricsWriteOptions } from './metrics-write/metrics-write.js'
 import { OpenAPIV2 } from './openapi/openapi-v2.js'
 import { OpenAPIV3 } from './openapi/openapi-v3.js'
 import { complete, type ApiserverConfig } from './options/apiserver-options.js'
@@ -180,17 +183,24 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
 
   const health = new HealthChecks(healthChecks(storage, stores, shutdown, () => cluster?.unsynced() ?? []), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
   const info = { title: 'Annex', version: serverVersion(version).gitVersion }
-  const metricsApi = openMetricsApi({ config, stores, resources, prefix, metrics, log, cluster, closers })
+  const live = new LiveSamples()
+  const metricsApi = openMetricsApi({ config, stores, resources, prefix, live, metrics, log, cluster, closers })
   const plugins = [...cluster ? [cluster.lifecycle] : [], ...metricsApi ? [metricsApi.admission] : [], ...dependencies.admission ?? []]
-  const virtual = [...metricsApi ? [metricsApi] : [], ...cluster ? [] : [new CoreApi({ stores, prefix })]]
+  const admission = plugins.length > 0 ? new AdmissionChain(plugins) : undefined
+  const bodyBytes = 3 * 1024 * 1024
+  const metricsWrite = metricsApi && openMetricsWrite(config, stores, { kinds: metricsApi.kinds, live, admission, bodyBytes }, log)
+  if (metricsApi !== undefined && metricsWrite !== undefined) metricsApi.onKindsChange = () => { metricsWrite.kindsChanged() }
+  const virtual = [...metricsApi ? [metricsApi] : [], ...metricsWrite ? [metricsWrite] : [], ...cluster ? [] : [new CoreApi({ stores, prefix })]]
   const discovery = new Discovery({ resources, virtual: virtual.flatMap(v => v.virtual), version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
   metricsApi?.start(() => { discovery.rebuild() })
   if (metricsApi !== undefined) closers.push(() => metricsApi.stop())
+  metricsWrite?.start()
+  if (metricsWrite !== undefined) closers.push(() => metricsWrite.stop())
   const router = new Router({
-    resources, storeOf, authorizer, health, metrics, admission: plugins.length > 0 ? new AdmissionChain(plugins) : undefined,
+    resources, storeOf, authorizer, health, metrics, admission,
     discovery, virtual,
     openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
-    limits: { bodyBytes: 3 * 1024 * 1024, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
+    limits: { bodyBytes, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
   })
   const pipeline = new Pipeline({
     authenticator, authorizer, auditor, inFlight, metrics, log,
@@ -219,8 +229,8 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
 }
 
 /** The metrics groups, where CustomMetrics are among the resources. */
-function openMetricsApi ({ config, stores, resources, prefix, metrics, log, cluster, closers }: {
-  config: ApiserverConfig; stores: readonly Store[]; resources: readonly Resource[]; prefix: string; metrics: Metrics; log: Logger
+function openMetricsApi ({ config, stores, resources, prefix, live, metrics, log, cluster, closers }: {
+  config: ApiserverConfig; stores: readonly Store[]; resources: readonly Resource[]; prefix: string; live: LiveSamples; metrics: Metrics; log: Logger
   cluster: Cluster | undefined; closers: (() => Promise<void> | void)[]
 }): MetricsApi | undefined {
   const store = stores.find(s => s.resource === custommetrics)
@@ -233,7 +243,7 @@ function openMetricsApi ({ config, stores, resources, prefix, metrics, log, clus
   })
   if (others !== undefined) closers.push(() => others.stop())
   const api = new MetricsApi({
-    store, resources,
+    store, resources, live,
     kinds: cluster?.kinds,
     objects: others === undefined ? own : firstKnown(own, others),
     ttlMs: config.metricTtlMs,
@@ -245,6 +255,17 @@ function openMetricsApi ({ config, stores, resources, prefix, metrics, log, clus
     cluster.kinds.start()
   }
   return api
+}
+
+/** The resources through which samples are written, where MetricMappings are among the resources. */
+function openMetricsWrite (config: ApiserverConfig, stores: readonly Store[], shared: Pick<MetricsWriteOptions, 'kinds' | 'live' | 'admission' | 'bodyBytes'>, log: Logger): MetricsWrite | undefined {
+  const mappings = stores.find(s => s.resource === metricmappings)
+  return mappings && new MetricsWrite({
+    ...shared, mappings,
+    limits: config.metricSeries,
+    ttlMs: config.metricTtlMs,
+    onError: error => { log.error({ err: error }, 'what was written to metrics could not be kept; it is tried again') }
+  })
 }
 
 /** A CRD file may repeat a kind that is built in; the built-in one knows more, so it is served. */

@@ -4,6 +4,7 @@ import type { ServedObject } from '../../registry/generic/served-object.js'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { CustomMetric } from '../../registry/metrics.example.com/custommetrics/types.js'
 import type { DescribedKinds } from './described-kinds.js'
+import type { LiveSamples } from './live-samples.js'
 import { MetricIndex } from './metric-index.js'
 import { sampleOf } from './sample.js'
 
@@ -11,6 +12,8 @@ export interface IndexFeedOptions {
   /** That of CustomMetrics. */
   readonly store: Pick<Store, 'cacher' | 'watch'>
   readonly kinds: DescribedKinds
+  /** Samples that are not stored, or not yet. */
+  readonly live?: LiveSamples | undefined
   /** Metrics came or went. */
   readonly onNamesChange: () => void
   /** A failure that the feed survives. */
@@ -77,7 +80,7 @@ export class IndexFeed {
       cut = true
       close()
     }
-    const filling = new MetricIndex(this.#options.onNamesChange)
+    const filling = new MetricIndex(this.#options.onNamesChange, this.#options.live)
     try {
       for (;;) {
         const events = watcher.take()
@@ -94,12 +97,14 @@ export class IndexFeed {
       this.#cut = () => {}
       signal.removeEventListener('abort', close)
       watcher.close()
+      if (this.#index !== filling) filling.close()
     }
   }
 
   #apply (index: MetricIndex, event: CacheWatchEvent<ServedObject>): void {
     if (event.type === 'BOOKMARK') {
       if (!event.initialEventsEnd) return
+      this.#index?.close()
       this.#index = index
       this.#options.onNamesChange()
       return

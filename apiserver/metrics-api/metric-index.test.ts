@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { DescribedKinds, groupResourceOf } from './described-kinds.js'
+import { LiveSamples } from './live-samples.js'
 import { MetricIndex } from './metric-index.js'
 import { sampleOf, type Sample } from './sample.js'
 
@@ -19,25 +20,41 @@ const samples: fc.Arbitrary<Sample> = fc.record({
 
 const operations = fc.array(fc.oneof(
   { weight: 3, arbitrary: samples.map(set => ({ set })) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('one', 'two'), fc.constantFrom('a', 'b', 'c', 'd')).map(([ns, n]) => ({ remove: `${ns}/${n}` })) }
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('one', 'two'), fc.constantFrom('a', 'b', 'c', 'd')).map(([ns, n]) => ({ remove: `${ns}/${n}` })) },
+  { weight: 2, arbitrary: samples.map(live => ({ live })) },
+  { weight: 1, arbitrary: fc.tuple(samples, fc.constantFrom('hide', 'release')).map(([{ key }, how]) => ({ key, how })) }
 ), { maxLength: 40 })
 
-t.test('After any writes, lookups find what a search of all samples finds, and changes of names are told', t => {
+t.test('After any writes, of stored and of live samples, lookups find what a search of all samples finds, and changes of names are told', t => {
   fc.assert(fc.property(operations, list => {
     const namesOf = (all: Iterable<Sample>): string => JSON.stringify([...new Set([...all].map(s => s.described === undefined ? s.metric.toLowerCase() : `${groupResourceOf(s.described.resource)}/${s.metric}`))].sort())
+    const stored = new Map<string, Sample>()
+    const inFront = new Map<string, Sample | 'hidden'>()
     const model = new Map<string, Sample>()
     let told = 0
-    const index = new MetricIndex(() => { told++ })
+    const live = new LiveSamples()
+    const index = new MetricIndex(() => { told++ }, live)
     for (const operation of list) {
       const before = namesOf(model.values())
       told = 0
       if ('set' in operation) {
-        model.set(operation.set.key, operation.set)
+        stored.set(operation.set.key, operation.set)
         index.set(operation.set)
-      } else {
-        model.delete(operation.remove)
+      } else if ('remove' in operation) {
+        stored.delete(operation.remove)
         index.delete(operation.remove)
+      } else if ('live' in operation) {
+        inFront.set(operation.live.key, operation.live)
+        live.set(operation.live.key, operation.live)
+      } else if (operation.how === 'hide') {
+        inFront.set(operation.key, 'hidden')
+        live.set(operation.key, 'hidden')
+      } else {
+        inFront.delete(operation.key)
+        live.delete(operation.key)
       }
+      model.clear()
+      for (const [key, sample] of [...stored, ...inFront]) if (sample !== 'hidden' && (inFront.get(key) ?? sample) === sample) model.set(key, sample)
       if ((before !== namesOf(model.values())) !== (told > 0)) return false
     }
     const sorted = (found: Iterable<Sample>): string => [...found].map(s => s.key + s.valueText).sort().join()
@@ -74,4 +91,15 @@ t.test('A metric with one sample stays in discovery when that sample changes', t
   t.equal(told, 2)
   t.same(index.externalNames(), [])
   t.end()
+})
+
+t.test('An index that is filled later has the live samples, until it is closed', async t => {
+  const live = new LiveSamples()
+  const sample = (key: string): Sample => sampleOf({ apiVersion: '', kind: '', metadata: { name: key, namespace: 'one' }, metric: { name: 'm' }, value: 1 }, kinds)!
+  live.set('one/a', sample('a'))
+  const [first, second] = [new MetricIndex(() => {}, live), new MetricIndex(() => {}, live)]
+  t.same([first.size, second.size], [1, 1])
+  first.close()
+  live.set('one/b', sample('b'))
+  t.same([first.size, second.size], [1, 2])
 })

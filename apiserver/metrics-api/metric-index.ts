@@ -1,4 +1,5 @@
 import { groupResourceOf, type DescribedResource } from './described-kinds.js'
+import type { LiveSamples, LiveSamplesTarget } from './live-samples.js'
 import type { Sample } from './sample.js'
 
 /** A custom metric as discovery lists it. */
@@ -9,35 +10,59 @@ type ByObject = Map<string, Map<string, Set<Sample>>>
 
 /**
  * All samples, found by what a request asks for. A lookup visits the samples of its answer and no others.
+ * There are two sources: stored samples, which are set and deleted here, and live ones, each in front of the stored one with its key.
  * It knows nothing of time: what is expired is found too.
  */
-export class MetricIndex {
+export class MetricIndex implements LiveSamplesTarget {
+  readonly #stored = new Map<string, Sample>()
+  /** What is found: per key the live one, else the stored one. */
   readonly #samples = new Map<string, Sample>()
   readonly #custom = new Map<string, { readonly name: CustomMetricName; readonly objects: ByObject }>()
   /** By the metric's name in lower case: client-go sends no other. */
   readonly #external = new Map<string, Map<string, Set<Sample>>>()
   readonly #resources = new Map<string, { readonly resource: DescribedResource; metrics: number }>()
   readonly #onNamesChange: () => void
+  readonly #live: LiveSamples | undefined
 
-  /** @param onNamesChange called when a metric's first sample comes or its last one goes */
-  constructor (onNamesChange: () => void = () => {}) { this.#onNamesChange = onNamesChange }
+  /** @param onNamesChange called when a metric's first sample comes or its last one goes; @param live followed until `close` */
+  constructor (onNamesChange: () => void = () => {}, live?: LiveSamples) {
+    this.#onNamesChange = onNamesChange
+    this.#live = live
+    live?.attach(this)
+  }
+
+  /** Follows the live samples no longer. */
+  close (): void { this.#live?.detach(this) }
 
   get size (): number { return this.#samples.size }
 
-  /** Takes a sample over, instead of the one with the same key. */
+  /** Takes a stored sample over, instead of the one with the same key. */
   set (sample: Sample): void {
-    const before = this.#samples.get(sample.key)
-    this.#samples.set(sample.key, sample)
-    // The new one first, so that a metric with one sample does not vanish from discovery when that changes.
-    this.#add(sample)
-    if (before !== undefined) this.#remove(before)
+    this.#stored.set(sample.key, sample)
+    this.#settle(sample.key)
   }
 
+  /** Forgets a stored sample. */
   delete (key: string): void {
-    const sample = this.#samples.get(key)
-    if (sample === undefined) return
-    this.#samples.delete(key)
-    this.#remove(sample)
+    this.#stored.delete(key)
+    this.#settle(key)
+  }
+
+  liveChanged (key: string): void { this.#settle(key) }
+
+  #settle (key: string): void {
+    const live = this.#live?.at(key)
+    const sample = live === 'hidden' ? undefined : live ?? this.#stored.get(key)
+    const before = this.#samples.get(key)
+    if (sample === before) return
+    if (sample === undefined) {
+      this.#samples.delete(key)
+    } else {
+      this.#samples.set(key, sample)
+      // The new one first, so that a metric with one sample does not vanish from discovery when that changes.
+      this.#add(sample)
+    }
+    if (before !== undefined) this.#remove(before)
   }
 
   /** The resource that a path names: `pods`, `pod`, `deployments.apps`, `deployments`; undefined if no sample is about it. */

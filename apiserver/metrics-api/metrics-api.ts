@@ -18,6 +18,7 @@ import type { AdmissionPlugin } from '../admission/interfaces.js'
 import { DescribedKinds, type KnownKinds } from './described-kinds.js'
 import { ExternalNames } from './external-names.js'
 import { IndexFeed } from './index-feed.js'
+import type { LiveSamples } from './live-samples.js'
 import { customMetricsGroup, isMetricRead } from './metric-groups.js'
 import { customMetricPath, externalMetricPath } from './metric-path.js'
 import { metricGroupVersions } from './metric-resources.js'
@@ -33,6 +34,8 @@ export interface MetricsApiOptions {
   /** What else is known of kinds: the cluster's. */
   readonly kinds?: KnownKinds | undefined
   readonly objects: ObjectSelector
+  /** Samples that are not stored, or not yet. */
+  readonly live?: LiveSamples | undefined
   /** How long samples count that do not say it. */
   readonly ttlMs: number
   /** How far a writer's clock may be ahead. Default one minute. */
@@ -57,11 +60,14 @@ const discoveryShare = 1 / 20
 export class MetricsApi implements VirtualApi {
   readonly #options: MetricsApiOptions
   readonly #feed: IndexFeed
-  readonly #kinds: DescribedKinds
   readonly #now: () => number
   readonly virtual: readonly VirtualGroupVersion[]
   /** What is asked of writes of CustomMetrics. */
   readonly admission: AdmissionPlugin
+  /** How the resources of described objects are found. */
+  readonly kinds: DescribedKinds
+  /** Called when they are found otherwise now. */
+  onKindsChange: () => void = () => {}
   #rebuildDiscovery: () => void = () => {}
   #cancelRebuild: (() => void) | undefined
   #rebuildMs = 0
@@ -69,8 +75,8 @@ export class MetricsApi implements VirtualApi {
   constructor (options: MetricsApiOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#kinds = new DescribedKinds(options.resources, options.kinds)
-    this.#feed = new IndexFeed({ store: options.store, kinds: this.#kinds, onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
+    this.kinds = new DescribedKinds(options.resources, options.kinds)
+    this.#feed = new IndexFeed({ store: options.store, kinds: this.kinds, live: options.live, onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
     this.admission = new ExternalNames(() => this.#feed.index)
     this.virtual = metricGroupVersions(() => this.#feed.index)
   }
@@ -88,7 +94,11 @@ export class MetricsApi implements VirtualApi {
   }
 
   /** The kinds of the cluster are others now. */
-  kindsChanged (): void { if (this.#kinds.changed()) this.#feed.refill() }
+  kindsChanged (): void {
+    if (!this.kinds.changed()) return
+    this.#feed.refill()
+    this.onKindsChange()
+  }
 
   /** Whether a request is for one of these groups. */
   serves (info: ResourceRequestInfo): boolean { return isMetricRead(info) }

@@ -34,7 +34,10 @@ export const apiserverFlags = {
   etcdCompactionInterval: storage.duration('etcd-compaction-interval', { default: 5 * minutes, help: 'The interval of compaction requests, also of the embedded store. If 0, the compaction request from apiserver is disabled.' }),
 
   crdFile: apis.stringArray('crd-file', { default: [], help: 'CustomResourceDefinition manifest, or a directory of them, whose kinds are served beside the built-in ones. May be repeated.' }),
-  metricTtl: apis.duration('metric-ttl', { default: 5 * minutes, help: 'How long a CustomMetric sample without spec.ttlSeconds is served by the metrics APIs, counted from its timestamp.' }),
+  metricTtl: apis.duration('metric-ttl', { default: 5 * minutes, help: 'How long a CustomMetric sample without spec.ttlSeconds is served by the metrics APIs, counted from its timestamp. Also of written series whose MetricMapping does not say it.' }),
+  metricSeriesPerMapping: apis.int('metric-series-per-mapping', { default: 10_000, help: 'The maximum number of series that one MetricMapping holds in memory; samples of more are refused.' }),
+  metricSeriesPerNamespace: apis.int('metric-series-per-namespace', { default: 20_000, help: 'The maximum number of series that the MetricMappings of one namespace hold in memory; samples of more are refused.' }),
+  metricSeries: apis.int('metric-series', { default: 100_000, help: 'The maximum number of series that all MetricMappings hold in memory; samples of more are refused.' }),
 
   clientCaFile: authentication.string('client-ca-file', { default: '', help: 'If set, any request presenting a client certificate signed by one of the authorities in the client-ca-file is authenticated with an identity corresponding to the CommonName of the client certificate. A standalone server accepts those of its own authority as well; in a cluster it replaces the authority that the cluster publishes. Followed when it changes.' }),
   anonymousAuth: authentication.bool('anonymous-auth', { default: true, help: 'Enables anonymous requests to the secure port. Requests that are not rejected by another authentication method are treated as anonymous requests, with the user name system:anonymous and the group system:unauthenticated.' }),

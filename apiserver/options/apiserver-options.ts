@@ -37,6 +37,8 @@ export interface ApiserverConfig {
     | { readonly type: 'etcd'; readonly servers: readonly string[]; readonly prefix: string; readonly caFile: string | undefined; readonly client: TlsFiles | undefined; readonly compactionIntervalMs: number }
   readonly crdFiles: readonly string[]
   readonly metricTtlMs: number
+  /** How many series are held in memory. */
+  readonly metricSeries: { readonly perMapping: number; readonly perNamespace: number; readonly total: number }
   /** The cluster that is asked about users and their rights, and for its namespaces; undefined: standalone. */
   readonly cluster: ClusterConfig | undefined
   readonly authentication: {
@@ -145,6 +147,7 @@ function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined): Api
       : { type: 'etcd', servers: o.etcdServers, prefix: o.etcdPrefix, caFile: file(o.etcdCafile), client: pair(o.etcdCertfile, o.etcdKeyfile), compactionIntervalMs: o.etcdCompactionInterval },
     crdFiles: o.crdFile.map(f => path.resolve(f)),
     metricTtlMs: o.metricTtl,
+    metricSeries: { perMapping: o.metricSeriesPerMapping, perNamespace: o.metricSeriesPerNamespace, total: o.metricSeries },
     cluster,
     authentication: {
       clientCaFile: file(o.clientCaFile),
@@ -211,6 +214,9 @@ function checkNumbers (checks: Checks, o: ApiserverOptions): void {
   }
   if (o.requestTimeout <= 0) checks.add('request-timeout', `${o.requestTimeout}ms`, 'must be positive')
   if (o.metricTtl <= 0) checks.add('metric-ttl', `${o.metricTtl}ms`, 'must be positive')
+  for (const [flag, value] of [['metric-series-per-mapping', o.metricSeriesPerMapping], ['metric-series-per-namespace', o.metricSeriesPerNamespace], ['metric-series', o.metricSeries]] as const) {
+    if (value <= 0) checks.add(flag, value, 'must be positive')
+  }
   if (o.auditPolicyFile !== '' && o.auditLogPath === '') checks.add('audit-policy-file', o.auditPolicyFile, 'needs --audit-log-path')
 }
 

@@ -37,6 +37,7 @@ t.test('no flags at all is a complete standalone server', async t => {
     storage: { type: 'embedded', directory: path.resolve('.annex/store'), compactionIntervalMs: 300_000 },
     crdFiles: [],
     metricTtlMs: 300_000,
+    metricSeries: { perMapping: 10_000, perNamespace: 20_000, total: 100_000 },
     cluster: undefined,
     authentication: { clientCaFile: undefined, anonymous: true, skipLookup: false, tolerateLookupFailure: false, tokenCacheTtlMs: 10_000, requestHeader: undefined },
     authorization: { policyFile: undefined, alwaysAllowPaths: ['/healthz', '/readyz', '/livez'], allowCacheTtlMs: 10_000, denyCacheTtlMs: 10_000 },
@@ -62,6 +63,7 @@ t.test('every flag reaches its place', async t => {
     storage: { type: 'etcd', servers: ['https://e1:2379', 'https://e2:2379'], prefix: '/annex', caFile: a, client: { certificateFile: a, keyFile: b }, compactionIntervalMs: 0 },
     crdFiles: [a, crds],
     metricTtlMs: 60_000,
+    metricSeries: { perMapping: 10_000, perNamespace: 20_000, total: 100_000 },
     authentication: { clientCaFile: a, anonymous: false },
     authorization: { policyFile: b },
     audit: { path: path.join(dir, 'audit.log'), policyFile: a, maxSizeBytes: 1_048_576, maxBackups: 2, maxAgeDays: 3 },
@@ -159,7 +161,7 @@ t.test('each mistake has its sentence', async t => {
     [['--authorization-always-allow-paths=/a*b', '--authentication-token-webhook-cache-ttl=-1s'], ['--authentication-token-webhook-cache-ttl=-1000ms: must not be negative', '--authorization-always-allow-paths=/a*b: only trailing * allowed']],
     [[`--audit-policy-file=${a}`], [`--audit-policy-file=${a}: needs --audit-log-path`]],
     [[`--audit-log-path=${dir}/none/audit.log`], [`--audit-log-path=${dir}/none/audit.log: the directory ${dir}/none does not exist`]],
-    [['--max-requests-inflight=-1', '--request-timeout=0', '--metric-ttl=-1s', '--v=-1'], ['--metric-ttl=-1000ms: must be positive', '--max-requests-inflight=-1: must not be negative', '--request-timeout=0ms: must be positive', '--v=-1: must not be negative']],
+    [['--max-requests-inflight=-1', '--request-timeout=0', '--metric-ttl=-1s', '--metric-series=0', '--v=-1'], ['--metric-ttl=-1000ms: must be positive', '--metric-series=0: must be positive', '--max-requests-inflight=-1: must not be negative', '--request-timeout=0ms: must be positive', '--v=-1: must not be negative']],
     [['--nope', '--secure-port=-1', `--crd-file=${dir}/none`], ['unknown flag: --nope', '--secure-port=-1: must be between 0 and 65535, inclusive', `--crd-file=${dir}/none: no such file or directory`]]
   ] as const) {
     const command = await readApiserverCommand(args)

@@ -7,7 +7,7 @@ export interface Tool {
   readonly source: 'KUBEBUILDER_ASSETS' | 'PATH' | 'cache'
 }
 
-export type ToolName = 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'sample-apiserver' | 'etcd'
+export type ToolName = 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl' | 'sample-apiserver' | 'etcd' | 'prometheus'
 
 export const toolNames: readonly ToolName[]
 

@@ -13,7 +13,8 @@ const here = dirname(fileURLToPath(import.meta.url))
 /** The Go modules that say which version is built: a folder here, and the module in its go.mod that gives the version. */
 const modules = {
   kubernetes: { versionOf: 'k8s.io/kubernetes' },
-  etcd: { versionOf: 'go.etcd.io/etcd/server/v3' }
+  etcd: { versionOf: 'go.etcd.io/etcd/server/v3' },
+  prometheus: { versionOf: 'github.com/prometheus/prometheus' }
 }
 
 /** `minimum` is the oldest version that is taken from elsewhere; a tool that cannot tell its version is only taken from the cache. */
@@ -24,7 +25,9 @@ const tools = {
   kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minimum: '1.34.0', versionArgs: ['version', '--client', '-o', 'json'] },
   'sample-apiserver': { module: 'kubernetes', package: 'k8s.io/sample-apiserver' },
   // Older ones answer progress requests wrongly, which consistent lists from the watch cache rely on.
-  etcd: { module: 'etcd', package: 'go.etcd.io/etcd/server/v3', minimum: '3.5.13', versionArgs: ['--version'] }
+  etcd: { module: 'etcd', package: 'go.etcd.io/etcd/server/v3', minimum: '3.5.13', versionArgs: ['--version'] },
+  // Not one of the PATH, whose version differs from that of its module (3.7.3 is v0.307.3). It needs no service discovery.
+  prometheus: { module: 'prometheus', package: 'github.com/prometheus/prometheus/cmd/prometheus', tags: 'remove_all_sd' }
 }
 
 export const toolNames = Object.freeze(Object.keys(tools))
@@ -68,14 +71,14 @@ export async function buildTools (names, log = console.log) {
 }
 
 function build (name, log) {
-  const { module, package: goPackage } = tools[name]
+  const { module, package: goPackage, tags } = tools[name]
   const version = moduleVersion(module)
   const target = join(cacheDirectory(module), name)
   const temporary = `${target}.${process.pid}.tmp`
   mkdirSync(dirname(target), { recursive: true })
   log(`${name} ${version}: building (minutes when nothing is cached)`)
   const began = Date.now()
-  const { status, error } = spawnSync('go', ['build', '-trimpath', '-ldflags', linkerFlags(module, version), '-o', temporary, goPackage], {
+  const { status, error } = spawnSync('go', ['build', '-trimpath', '-ldflags', linkerFlags(module, version), ...(tags ? ['-tags', tags] : []), '-o', temporary, goPackage], {
     cwd: join(here, module), env: goEnvironment(), stdio: ['ignore', 'inherit', 'inherit']
   })
   if (status !== 0) {

@@ -1,0 +1,46 @@
+import type { Condition } from '../../registry/meta/condition.js'
+import type { MetricMapping, MetricMappingStatus } from '../../registry/metrics.example.com/metricmappings/types.js'
+import { formatRfc3339 } from '../../registry/schema/rfc3339.js'
+import type { MappingState } from './mapping-state.js'
+
+type Observed = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+
+/** The status of a mapping as this replica sees it now; what has not changed is kept of the one before. */
+export function mappingStatus (state: MappingState, before: MetricMappingStatus | undefined, nowMs: number): MetricMappingStatus {
+  const { mapping, lastSampleMs } = state
+  const now = formatRfc3339(nowMs)
+  const observed = [readiness(state), ...[...state.problems.states(nowMs)].map((p): Observed =>
+    ({ type: p.type, status: p.present ? 'True' : 'False', reason: p.present ? 'Seen' : 'NotSeenLately', message: p.message }))]
+  const seen = new Set(observed.map(o => o.type))
+  // What was wrong with an earlier generation says nothing about this one.
+  const kept = before?.observedGeneration === mapping.generation ? (before.conditions ?? []).filter(c => !seen.has(c.type)) : []
+  const conditions = [...observed.map((o): Condition => {
+    const known = before?.conditions?.find(c => c.type === o.type)
+    return { ...o, observedGeneration: mapping.generation, lastTransitionTime: known?.status === o.status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : now }
+  }), ...kept]
+  const lastSampleTime = lastSampleMs === undefined ? before?.lastSampleTime : formatRfc3339(lastSampleMs)
+  return {
+    observedGeneration: mapping.generation,
+    matchedSeries: state.series.size,
+    metrics: state.metrics.size,
+    ...(lastSampleTime !== undefined && { lastSampleTime }),
+    conditions
+  }
+}
+
+function readiness (state: MappingState): Observed {
+  const type = 'Ready'
+  const metrics = [...state.metrics.values()]
+  const served = metrics.filter(m => m.series.size > 0 && m.worth.kind === 'value').length
+  if (served > 0) return { type, status: 'True', reason: 'Serving', message: 'series match and make metrics' }
+  if (state.series.size > 0) return { type, status: 'False', reason: 'NoValue', message: 'series match, but make no value yet; a rate needs two samples of a series within the window' }
+  if (state.receivedMs === undefined) return { type, status: 'False', reason: 'NoSeries', message: 'no series has matched yet' }
+  return { type, status: 'False', reason: 'Expired', message: 'all series that matched have ended or expired' }
+}
+
+/** Whether the difference is worth a write now: conditions at once, numbers when they are some time old. */
+export function statusDiffers (status: MetricMappingStatus, before: MetricMapping['status']): 'conditions' | 'numbers' | undefined {
+  const text = (s: MetricMappingStatus | undefined): string => JSON.stringify([s?.observedGeneration, (s?.conditions ?? []).map(c => [c.type, c.status, c.reason]).sort()])
+  if (text(status) !== text(before)) return 'conditions'
+  return status.matchedSeries !== before?.matchedSeries || status.metrics !== before?.metrics || status.lastSampleTime !== before?.lastSampleTime ? 'numbers' : undefined
+}

@@ -1,0 +1,120 @@
+import protobuf, { type IField, type INamespace, type Type } from 'protobufjs'
+import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
+import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
+import type { WriteResult } from './write-result.js'
+import type { Point, WrittenSeries } from './written-series.js'
+
+/** The messages of remote write: `prometheus.WriteRequest` of 1.0, `io.prometheus.write.v2.Request` of 2.0. */
+export type RemoteWriteVersion = '1.0' | '2.0'
+
+const repeated = (type: string, id: number): IField & { rule: 'repeated' } => ({ rule: 'repeated', type, id })
+// The values are doubles; they are read as raw bits, for a stale marker is a NaN among others.
+const sample = { fields: { value: { type: 'fixed64', id: 1 }, timestamp: { type: 'int64', id: 2 } } }
+// Of a native histogram its count and sum are used.
+const histogram = { fields: { countInt: { type: 'uint64', id: 1 }, countFloat: { type: 'fixed64', id: 2 }, sum: { type: 'fixed64', id: 3 }, timestamp: { type: 'int64', id: 15 } } }
+const exemplar = { fields: {} }
+
+/**
+ * What is read of the messages; other fields are skipped. Source: prometheus/prometheus prompb/remote.proto, prompb/types.proto,
+ * prompb/io/prometheus/write/v2/types.proto, and the remote write specifications 1.0 and 2.0.
+ */
+export const remoteWriteDescriptors: INamespace = {
+  nested: {
+    v1: {
+      nested: {
+        WriteRequest: { fields: { timeseries: repeated('TimeSeries', 1) } },
+        TimeSeries: { fields: { labels: repeated('Label', 1), samples: repeated('Sample', 2), exemplars: repeated('Exemplar', 3), histograms: repeated('Histogram', 4) } },
+        Label: { fields: { name: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
+        Sample: sample,
+        Exemplar: exemplar,
+        Histogram: histogram
+      }
+    },
+    v2: {
+      nested: {
+        Request: { fields: { symbols: repeated('string', 4), timeseries: repeated('TimeSeries', 5) } },
+        TimeSeries: { fields: { labelsRefs: repeated('uint32', 1), samples: repeated('Sample', 2), histograms: repeated('Histogram', 3), exemplars: repeated('Exemplar', 4) } },
+        Sample: sample,
+        Exemplar: exemplar,
+        Histogram: histogram
+      }
+    }
+  }
+}
+
+interface SampleMessage { value?: WireInteger; timestamp?: WireInteger }
+interface HistogramMessage { countInt?: WireInteger; countFloat?: WireInteger; sum?: WireInteger; timestamp?: WireInteger }
+interface TimeSeriesMessage { labels?: { name: string; value: string }[]; labelsRefs?: number[]; samples: SampleMessage[]; histograms: HistogramMessage[]; exemplars: object[] }
+interface RequestMessage { symbols?: string[]; timeseries: TimeSeriesMessage[] }
+
+export interface RemoteWriteRequest {
+  readonly samples: readonly WrittenSeries[]
+  /** Two series of each native histogram: its count and its sum. */
+  readonly histograms: readonly WrittenSeries[]
+  /** How many exemplars there were; nothing is done with them. */
+  readonly exemplars: number
+}
+
+/** A body that is not the message it should be. */
+export class MessageError extends Error { override readonly name = 'MessageError' }
+
+/** Reads the messages of remote write. Made once, as the readers are generated from the descriptors. */
+export class RemoteWriteDecoder {
+  readonly #types: Readonly<Record<RemoteWriteVersion, Type>>
+
+  constructor () {
+    const root = protobuf.Root.fromJSON(remoteWriteDescriptors)
+    this.#types = { '1.0': root.lookupType('v1.WriteRequest'), '2.0': root.lookupType('v2.Request') }
+  }
+
+  /** @param results take the samples, and the native histograms, of series that are malformed. @throws MessageError */
+  decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }): RemoteWriteRequest {
+    let message: RequestMessage
+    try {
+      message = this.#types[version].decode(body) as unknown as RequestMessage
+    } catch (error) {
+      throw new MessageError(`the body is no ${version === '1.0' ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request'}: ${(error as Error).message}`, { cause: error })
+    }
+    const { symbols = [] } = message
+    if (version === '2.0' && symbols[0] !== '' && symbols.length > 0) throw new MessageError('the first symbol of a request must be empty')
+    const request = { samples: [] as WrittenSeries[], histograms: [] as WrittenSeries[], exemplars: 0 }
+    for (const series of message.timeseries) {
+      request.exemplars += series.exemplars.length
+      const labels = version === '1.0' ? labelsOf(series.labels ?? []) : labelsOf(referenced(series.labelsRefs ?? [], symbols))
+      if (typeof labels === 'string') {
+        if (series.samples.length > 0) results.samples.refuse('malformed', () => labels, series.samples.length)
+        if (series.histograms.length > 0) results.histograms.refuse('malformed', () => labels, series.histograms.length)
+        continue
+      }
+      if (series.samples.length > 0) request.samples.push({ labels, points: series.samples.map(s => ({ timestampMs: integer(s.timestamp), ...doubleOfBits(s.value) })) })
+      if (series.histograms.length > 0) request.histograms.push(countOf(labels, series.histograms), sumOf(labels, series.histograms))
+    }
+    return request
+  }
+}
+
+const countOf = (labels: Map<string, string>, histograms: readonly HistogramMessage[]): WrittenSeries =>
+  partOf(labels, '_count', histograms, h => doubleOfBits(h.countFloat).value || integer(h.countInt))
+const sumOf = (labels: Map<string, string>, histograms: readonly HistogramMessage[]): WrittenSeries =>
+  partOf(labels, '_sum', histograms, h => doubleOfBits(h.sum).value)
+
+const partOf = (labels: Map<string, string>, suffix: string, histograms: readonly HistogramMessage[], value: (h: HistogramMessage) => number): WrittenSeries => ({
+  labels: new Map(labels).set(nameLabel, labels.get(nameLabel)! + suffix),
+  points: histograms.map((h): Point => ({ timestampMs: integer(h.timestamp), value: value(h), stale: doubleOfBits(h.sum).stale }))
+})
+
+function * referenced (references: readonly number[], symbols: readonly string[]): Iterable<{ name: string | undefined; value: string | undefined }> {
+  for (let i = 0; i < references.length; i += 2) yield { name: symbols[references[i]!], value: symbols[references[i + 1]!] }
+}
+
+/** What identifies a series, or what is wrong with it. An empty label is an absent one. */
+function labelsOf (pairs: Iterable<{ name: string | undefined; value: string | undefined }>): Map<string, string> | string {
+  const labels = new Map<string, string>()
+  for (const { name, value } of pairs) {
+    if (name === undefined || value === undefined) return 'a series refers to symbols that are not there'
+    if (name === '') return 'a series has a label without a name'
+    if (labels.has(name)) return `a series has the label ${JSON.stringify(name.slice(0, 100))} twice`
+    if (value !== '') labels.set(name, value)
+  }
+  return labels.has(nameLabel) ? labels : `a series has no name (label ${nameLabel})`
+}

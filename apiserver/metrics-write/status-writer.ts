@@ -1,0 +1,85 @@
+import type { Store } from '../../registry/generic/store/store.js'
+import { isReason } from '../../registry/meta/status-error.js'
+import type { MetricMapping, MetricMappingStatus } from '../../registry/metrics.example.com/metricmappings/types.js'
+import { mappingStatus, statusDiffers } from './mapping-status.js'
+import type { MappingState } from './mapping-state.js'
+
+export interface StatusWriterOptions {
+  /** That of MetricMappings. */
+  readonly store: Pick<Store, 'resource' | 'update'>
+  readonly onError: (error: unknown) => void
+  readonly now: () => number
+}
+
+/** Numbers alone are written so often at most. */
+const numbersEveryMs = 30_000
+/** And anything of one mapping so often. */
+const anythingEveryMs = 2_000
+/** In one round, of all mappings. */
+const writesPerRound = 10
+/** A replica that got no sample for so long leaves the status to those that do. */
+const receivedWithinMs = 60_000
+
+/**
+ * Writes the status of mappings: of those that samples came for lately, so that of several replicas the one that knows speaks, and of
+ * those that nobody has spoken about yet. Bounded in every round; what does not fit is written in the next.
+ */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions
+  readonly #mappings = new Map<string, MetricMapping>()
+  readonly #writtenMs = new Map<string, number>()
+
+  constructor (options: StatusWriterOptions) { this.#options = options }
+
+  /** All that were observed and not forgotten. */
+  get mappings (): Iterable<MetricMapping> { return this.#mappings.values() }
+
+  observe (mapping: MetricMapping): void { this.#mappings.set(`${mapping.metadata.namespace}/${mapping.metadata.name}`, mapping) }
+
+  forget (namespace: string, name: string): void {
+    this.#mappings.delete(`${namespace}/${name}`)
+    this.#writtenMs.delete(`${namespace}/${name}`)
+  }
+
+  /** @throws nothing: a failed write is tried again in a later round */
+  async round (states: Iterable<MappingState>): Promise<void> {
+    const nowMs = this.#options.now()
+    const due: { key: string; state: MappingState }[] = []
+    for (const state of states) {
+      const key = `${state.mapping.namespace}/${state.mapping.name}`
+      const object = this.#mappings.get(key)
+      const sinceMs = nowMs - (this.#writtenMs.get(key) ?? -Infinity)
+      if (object === undefined || sinceMs < anythingEveryMs) continue
+      const spokenFor = object.status?.observedGeneration === state.mapping.generation
+      const ours = state.receivedMs !== undefined && (nowMs - state.receivedMs <= receivedWithinMs || sinceMs < Infinity)
+      if (spokenFor && !ours) continue
+      const differs = statusDiffers(mappingStatus(state, object.status, nowMs), object.status)
+      if (differs === 'conditions' || (differs === 'numbers' && sinceMs >= numbersEveryMs)) due.push({ key, state })
+    }
+    // Those that waited longest come first.
+    due.sort((a, b) => (this.#writtenMs.get(a.key) ?? 0) - (this.#writtenMs.get(b.key) ?? 0))
+    await Promise.all(due.slice(0, writesPerRound).map(async ({ key, state }) => {
+      this.#writtenMs.set(key, nowMs)
+      await this.#write(state, nowMs)
+    }))
+  }
+
+  async #write (state: MappingState, nowMs: number): Promise<void> {
+    const { mapping } = state
+    const { store, onError } = this.#options
+    try {
+      await store.update(mapping.name, {
+        version: store.resource.storageVersion,
+        namespace: mapping.namespace,
+        dryRun: false,
+        warn: () => {},
+        subresource: 'status',
+        uid: mapping.uid,
+        transform: old => ({ ...old!, status: mappingStatus(state, old!['status'] as MetricMappingStatus | undefined, nowMs) })
+      })
+    } catch (error) {
+      // It was deleted, or made anew, in this moment.
+      if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) onError(error)
+    }
+  }
+}
