@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
 import { ensurePki } from '../certs/pki-directory.js'
 import { packageVersion } from '../cli/package-version.js'
+import type { Terminal } from './install/terminal.js'
 import { readApiserverCommand } from './options/apiserver-options.js'
 
 const usage = `annex serves Kubernetes APIs of your own, with storage of their own.
@@ -12,17 +13,28 @@ Usage: annex <command> [flags]
 Commands:
   apiserver            the API server; standalone without a cluster
   controller-manager   the operators of its kinds, on a cluster
+  install              put it into a cluster
+  uninstall            take it out again, its APIServices first
   certs                make or inspect the certificates of a data directory: annex certs [make|inspect] [--data-dir=.annex]
   version              print the version
 
 annex <command> --help tells more.
 `
 
+const terminal: Terminal = {
+  out: text => { process.stdout.write(text) },
+  err: text => { process.stderr.write(text) },
+  columns: process.stdout.columns,
+  environment: { env: process.env }
+}
+
 /** The one place that ends the process. Exit codes: 0 done, 1 failed, 2 the command line is wrong. */
 async function main (args: readonly string[]): Promise<number> {
   const [command, ...rest] = args
   switch (command) {
     case 'apiserver': return apiserver(rest)
+    case 'install': return (await import('./install/install.js')).install(rest, terminal)
+    case 'uninstall': return (await import('./install/uninstall.js')).uninstall(rest, terminal)
     case 'certs': return certs(rest)
     case 'controller-manager': return (await import('../controllers/main.js')).controllerManager(rest, { version: packageVersion(), columns: process.stdout.columns })
     case 'version': case '--version': process.stdout.write(`annex ${packageVersion()}\n`); return 0

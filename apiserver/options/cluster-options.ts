@@ -68,7 +68,7 @@ export function clusterConfig (o: ApiserverOptions, environment: ClusterEnvironm
 }
 
 /** As client-go's rest.InClusterConfig decides it: both variables, and a token file. */
-function inCluster ({ env = {}, serviceAccountDir = '/var/run/secrets/kubernetes.io/serviceaccount' }: ClusterEnvironment): ClusterCredentials | undefined {
+export function inCluster ({ env = {}, serviceAccountDir = '/var/run/secrets/kubernetes.io/serviceaccount' }: ClusterEnvironment): ClusterCredentials | undefined {
   const [host, port] = [env['KUBERNETES_SERVICE_HOST'], env['KUBERNETES_SERVICE_PORT']]
   const tokenFile = path.join(serviceAccountDir, 'token')
   if (!host || !port || !existsSync(tokenFile)) return undefined
