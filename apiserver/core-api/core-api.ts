@@ -1,3 +1,4 @@
+import { printInOrder } from '../../registry/codec/json-print.js'
 import { parseLabelSelector, SelectorError, type LabelSelector } from '../../registry/meta/label-selector.js'
 import { isDns1123Label } from '../../registry/meta/names.js'
 import { newBadRequest, newMethodNotSupported, newNotAcceptable, newNotFound, newServiceUnavailable, newStatusError } from '../../registry/meta/status-error.js'
@@ -56,7 +57,7 @@ export class CoreApi implements VirtualApi {
     const answer = table !== undefined
       ? namespaceTable(items, format.view!.version, table)
       : one !== undefined ? { kind: 'Namespace', apiVersion: 'v1', ...items[0]! } : { kind: 'NamespaceList', apiVersion: 'v1', metadata: {}, items }
-    await respond(context, { status: 200, ...encodeBytes([Buffer.from(JSON.stringify(answer))], format) })
+    await respond(context, { status: 200, ...encodeBytes([Buffer.from(printInOrder(answer))], format) })
   }
 
   #names (): string[] {

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { printInOrder } from '../../registry/codec/json-print.js'
 import { newNotAcceptable } from '../../registry/meta/status-error.js'
 import { contentHash, emptyBody, headerValue, matchesETag, wantsPretty, type DocumentRequest, type DocumentResponse } from './document.js'
 import type { Negotiated } from './accept.js'
@@ -22,7 +23,7 @@ export class ObjectDocument {
   get #content (): { readonly object: object; readonly json: Buffer; readonly etag: string } {
     if (this.#made === undefined) {
       const object = this.#make()
-      const json = Buffer.from(JSON.stringify(object) + '\n')
+      const json = Buffer.from(printInOrder(object) + '\n')
       this.#made = { object, json, etag: `"${contentHash(json.subarray(0, -1))}"` }
     }
     return this.#made
@@ -48,7 +49,7 @@ export class ObjectDocument {
 }
 
 /** JSON with two spaces and no final newline, as the Go server prints for people. */
-export const indented = (object: object): Buffer => Buffer.from(JSON.stringify(object, undefined, 2))
+export const indented = (object: object): Buffer => Buffer.from(printInOrder(object, 2))
 
 /** YAML as sigs.k8s.io/yaml prints it: sorted keys, sequences not indented, long strings on one line. */
 const toYaml = (object: object): string =>

@@ -1,3 +1,4 @@
+import { printInOrder } from '../../registry/codec/json-print.js'
 import { newBadRequest, newMethodNotAllowed, newMethodNotSupported, newNotAcceptable, newServiceUnavailable } from '../../registry/meta/status-error.js'
 import { parseLabelSelector, SelectorError } from '../../registry/meta/label-selector.js'
 import type { Resource } from '../../registry/generic/resource.js'
@@ -119,7 +120,7 @@ export class MetricsApi implements VirtualApi {
     const { readings, list } = await read(new MetricsReader({ index, objects: this.#options.objects, freshness: { ttlMs: this.#options.ttlMs, clockSkewMs: this.#options.clockSkewMs ?? 60_000 } }), nowMs)
     for (const r of readings) this.#options.observeFreshness(info.group, Math.max(0, nowMs - r.timestampMs) / 1000)
     const answer = table === undefined ? list : metricsTable(readings, (list as { items: object[] }).items, format.view!, table, nowMs)
-    await respond(context, { status: 200, ...encodeBytes([Buffer.from(JSON.stringify(answer))], format) })
+    await respond(context, { status: 200, ...encodeBytes([Buffer.from(printInOrder(answer))], format) })
   }
 
   /** Checks the request before anything is read. */

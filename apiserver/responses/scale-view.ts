@@ -1,3 +1,4 @@
+import { printInOrder } from '../../registry/codec/json-print.js'
 import type { JsonValue } from '../../registry/codec/value.js'
 import { newNotAcceptable } from '../../registry/meta/status-error.js'
 import type { OutputFormat } from '../negotiation/accept.js'
@@ -11,7 +12,7 @@ export function presentScale (scale: Scale, format: OutputFormat, query: URLSear
   const { view } = format
   const asValue = (v: unknown): JsonValue => v as JsonValue
   const text = (v: unknown): Pick<Answer, 'contentType' | 'body'> =>
-    format.encoding === 'json' ? { contentType: 'application/json', body: Buffer.from(JSON.stringify(v, null, format.pretty ? 2 : undefined) + (format.pretty ? '' : '\n')) } : encodeValue(asValue(v), format)
+    format.encoding === 'json' ? { contentType: 'application/json', body: Buffer.from(printInOrder(v as object, format.pretty ? 2 : undefined) + (format.pretty ? '' : '\n')) } : encodeValue(asValue(v), format)
   switch (view?.kind) {
     case undefined: return text(scale)
     case 'PartialObjectMetadata': return text({ kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${view.version}`, metadata: scale.metadata })

@@ -1,4 +1,4 @@
-import { printJson } from '../../registry/codec/json-print.js'
+import { printInOrder, printJson } from '../../registry/codec/json-print.js'
 import { ageColumn } from '../../registry/generic/define-resource.js'
 import type { ColumnDefinition } from '../../registry/generic/resource-definition.js'
 import type { ResourceVersion } from '../../registry/generic/resource.js'
@@ -42,7 +42,7 @@ function columns (version: ResourceVersion): Columns {
   let found = columnsOf.get(version)
   if (found === undefined) {
     const headers = [nameColumn, ...version.columns.map(headerOf)]
-    found = { headers, headerJson: JSON.stringify(headers), compiled: version.columns.map(compileColumn) }
+    found = { headers, headerJson: printInOrder(headers), compiled: version.columns.map(compileColumn) }
     columnsOf.set(version, found)
   }
   return found

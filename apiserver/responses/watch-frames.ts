@@ -1,3 +1,4 @@
+import { printInOrder } from '../../registry/codec/json-print.js'
 import type { CacheWatchEvent } from '../../storage/cacher/interfaces.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
 import type { Status } from '../../registry/meta/status-error.js'
@@ -43,9 +44,9 @@ export class WatchFrames {
     const object = view === undefined
       ? { apiVersion: version.apiVersion, kind: this.#kind, metadata }
       : view.kind === 'Table' ? tableBookmark(version, view.version, resourceVersion, partial, this.#first ? columnDefinitions(version) : null) : partial
-    return Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`)
+    return Buffer.from(`{"type":"BOOKMARK","object":${printInOrder(object)}}\n`)
   }
 }
 
 /** The event with which a stream that has begun reports a failure. */
-export const errorFrame = (status: Status): Buffer => Buffer.from(`{"type":"ERROR","object":${JSON.stringify(status)}}\n`)
+export const errorFrame = (status: Status): Buffer => Buffer.from(`{"type":"ERROR","object":${printInOrder(status)}}\n`)

@@ -1,6 +1,6 @@
 import { indentJson } from '../../registry/codec/json-indent.js'
 import { parseJson } from '../../registry/codec/json-parse.js'
-import { printJson } from '../../registry/codec/json-print.js'
+import { printInOrder, printJson } from '../../registry/codec/json-print.js'
 import type { JsonValue } from '../../registry/codec/value.js'
 import { printYaml } from '../../registry/codec/yaml.js'
 import { statusObject, StatusError, type Status } from '../../registry/meta/status-error.js'
@@ -28,7 +28,7 @@ export function encodeValue (value: JsonValue, format: OutputFormat): Pick<Answe
 /** A Status keeps the order in which Go writes its members. */
 export function encodeStatus (status: Status, format: OutputFormat): Pick<Answer, 'contentType' | 'body'> {
   if (format.encoding === 'yaml') return encodeValue(statusObject(status), format)
-  return { contentType: 'application/json', body: Buffer.from(format.pretty ? JSON.stringify(status, null, 2) : JSON.stringify(status) + '\n') }
+  return { contentType: 'application/json', body: Buffer.from(format.pretty ? printInOrder(status, 2) : printInOrder(status) + '\n') }
 }
 
 /** Sends a failure. What is not a StatusError is a fault of ours: 500 with nothing of its text, for the log has it. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compareUtf8, printJson, sortedKeys } from './json-print.js'
+import { compareUtf8, printInOrder, printJson, sortedKeys } from './json-print.js'
 import { parseJson } from './json-parse.js'
 import type { JsonValue } from './value.js'
 
@@ -14,6 +14,12 @@ t.test('values are printed as encoding/json prints them', t => {
     [{ '\u{1f600}': 1, '\uffff': 2 }, '{"\uffff":2,"\u{1f600}":1}'], [{ '<': '\ud800', b: 1 }, '{"\\u003c":"\ufffd","b":1}'], [{ a: undefined as never, b: 1 }, '{"b":1}']
   ]
   for (const [value, text] of table) t.equal(printJson(value), text, text)
+  t.end()
+})
+
+t.test("Go's own types keep the order of their members, and escape as all else", t => {
+  t.equal(printInOrder({ b: '<nil> & "x" \\ud800', a: ['\u2028\ud800'] }), String.raw`{"b":"\u003cnil\u003e \u0026 \"x\" \\ud800","a":["\u2028` + '\ufffd"]}')
+  t.equal(printInOrder({ b: 1, a: '>' }, 2), '{\n  "b": 1,\n  "a": "\\u003e"\n}')
   t.end()
 })
 

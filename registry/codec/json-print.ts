@@ -6,7 +6,15 @@ import type { JsonObject, JsonValue } from './value.js'
  */
 export function printJson (v: JsonValue | undefined): string {
   if (typeof v !== 'object' || v === null || !suitsNative(v)) return print(v)
-  const out = JSON.stringify(v)
+  return printInOrder(v)
+}
+
+/**
+ * JSON as Go writes one of its own types: members in the order that they have, else as printJson. For values without bigints.
+ * @param indent spaces a level; absent: one line
+ */
+export function printInOrder (v: object, indent?: number): string {
+  const out = JSON.stringify(v, undefined, indent)
   return needsReplacing.test(out) ? out.replace(goEscapes, escape) : out
 }
 

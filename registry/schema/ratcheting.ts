@@ -61,7 +61,8 @@ export class CorrelatedObject {
       const keys = Object.keys(value)
       return keys.length === Object.keys(old).length && keys.every(k => this.key(k)?.isUnchanged() === true)
     }
-    return equalJson(value, old)
+    // An int64 and a double differ, whatever their values.
+    return typeof value === typeof old && equalJson(value, old)
   }
 
   #keep (key: string | number, child: CorrelatedObject): CorrelatedObject {
