@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from './clock.js'
 import { LeadershipLostError } from './leader-election/leadership-lost-error.js'
 import { silentLogger, type Logger } from './logger.js'
@@ -53,6 +54,8 @@ export class Controller {
    */
   async run (signal: AbortSignal): Promise<void> {
     const { sources, workers = 1, rateLimiter, metrics, name } = this.#options
+    // Every source waits for it; their number is no leak.
+    setMaxListeners(0, signal)
     const clock = this.#clock
     const measured = metrics?.workqueue(name)
     const queue = this.#queue = new Workqueue<string>({ clock, ...(rateLimiter && { rateLimiter: rateLimiter(clock) }), ...(measured && { metrics: measured }) })

@@ -1,11 +1,13 @@
 import { pino } from 'pino'
+import { newDatabaseControllers } from './database/database-operator.js'
 import type { ControllerInitializer } from './manager/controller-context.js'
 import { managerFlagTable, readManagerCommand } from './manager/manager-options.js'
 import { newWebAppController } from './webapp/controller.js'
 
 /** Every controller of `annex controller-manager`; a new one is a line here, and a flag for how many objects it works on at once. */
 export const initializers: readonly ControllerInitializer[] = [
-  { name: 'webapp', create: newWebAppController }
+  { name: 'webapp', create: newWebAppController },
+  { name: 'database', create: newDatabaseControllers }
 ]
 
 const names = initializers.map(i => i.name)

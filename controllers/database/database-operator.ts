@@ -6,6 +6,7 @@ import { Controller, type QueueMetrics } from '../controller.js'
 import type { EventRecorder } from '../events/event-recorder.js'
 import type { Informer } from '../informer/informer.js'
 import type { Logger } from '../logger.js'
+import type { ControllerContext } from '../manager/controller-context.js'
 import { mapped, objectsOf, type Source } from '../sources.js'
 import { TokenBucket } from '../token-bucket.js'
 import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter, type RateLimiter } from '../workqueue/rate-limiters.js'
@@ -33,6 +34,9 @@ export interface DatabaseOperatorOptions {
   readonly log?: Logger
   readonly clock?: Clock
 }
+
+/** The controllers of Databases, as the controller manager makes them. */
+export const newDatabaseControllers = ({ databaseImageRegistry, ...context }: ControllerContext): Controller[] => databaseOperator({ ...context, imageRegistry: databaseImageRegistry })
 
 /** The controllers of Databases, one for each group, with one reconciler between them. */
 export function databaseOperator (options: DatabaseOperatorOptions): Controller[] {

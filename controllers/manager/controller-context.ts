@@ -18,11 +18,13 @@ export interface ControllerContext {
   /** How often it looks at every object although nothing changed. */
   readonly resyncMs: number
   readonly rateLimiter: (clock: Clock) => RateLimiter<string>
+  /** Where the images of databases are. */
+  readonly databaseImageRegistry: string
 }
 
-/** A controller that the manager knows by name. It is made anew whenever the process becomes leader. */
+/** A controller, or several that belong together, that the manager knows by name. They are made anew whenever the process becomes leader. */
 export interface ControllerInitializer {
   /** In `--controllers`, metrics and logs. */
   readonly name: string
-  readonly create: (context: ControllerContext) => Controller
+  readonly create: (context: ControllerContext) => Controller | readonly Controller[]
 }

@@ -18,6 +18,8 @@ export const managerFlags = {
   minResyncPeriod: generic.duration('min-resync-period', { default: 12 * hours, help: 'The resync period in reflectors will be random between MinResyncPeriod and 2*MinResyncPeriod.' }),
 
   concurrentWebappSyncs: syncs.int('concurrent-webapp-syncs', { default: 5, help: 'The number of webapp objects that are allowed to sync concurrently. Larger number = more responsive webapps, but more CPU (and network) load.' }),
+  concurrentDatabaseSyncs: syncs.int('concurrent-database-syncs', { default: 5, help: 'The number of database objects of each group that are allowed to sync concurrently. Larger number = more responsive databases, but more CPU (and network) load.' }),
+  databaseImageRegistry: syncs.string('database-image-registry', { default: 'docker.io/library', help: 'Where the official images postgres, mysql and mongo are pulled from: a registry and a path, such as a mirror of docker.io/library.' }),
 
   leaderElect: election.bool('leader-elect', { default: true, help: 'Start a leader election client and gain leadership before executing the main loop. Enable this when running replicated components for high availability.' }),
   leaderElectLeaseDuration: election.duration('leader-elect-lease-duration', { default: 15 * seconds, help: 'The duration that non-leader candidates will wait after observing a leadership renewal until attempting to acquire leadership of a led but unrenewed leader slot. This is effectively the maximum duration that a leader can be stopped before it is replaced by another candidate.' }),

@@ -18,6 +18,7 @@ export interface ManagerConfig {
   readonly minResyncMs: number
   /** Per controller. */
   readonly concurrentSyncs: Readonly<Record<string, number>>
+  readonly databaseImageRegistry: string
   /** Undefined: runs alone. */
   readonly election: { readonly leaseDurationMs: number; readonly renewDeadlineMs: number; readonly retryPeriodMs: number; readonly namespace: string; readonly name: string } | undefined
   /** Undefined: serves nothing. */
@@ -56,7 +57,8 @@ function configOf (o: ManagerOptions, known: readonly string[]): ManagerConfig {
     qps: o.kubeApiQps,
     burst: o.kubeApiBurst,
     minResyncMs: o.minResyncPeriod,
-    concurrentSyncs: { webapp: o.concurrentWebappSyncs },
+    concurrentSyncs: { webapp: o.concurrentWebappSyncs, database: o.concurrentDatabaseSyncs },
+    databaseImageRegistry: o.databaseImageRegistry,
     election: o.leaderElect
       ? { leaseDurationMs: o.leaderElectLeaseDuration, renewDeadlineMs: o.leaderElectRenewDeadline, retryPeriodMs: o.leaderElectRetryPeriod, namespace: o.leaderElectResourceNamespace, name: o.leaderElectResourceName }
       : undefined,
@@ -77,6 +79,8 @@ function check (checks: Checks, o: ManagerOptions, known: readonly string[]): vo
   if (o.kubeApiBurst < 1) checks.add('kube-api-burst', o.kubeApiBurst, 'must be at least 1')
   if (o.minResyncPeriod < 0) checks.add('min-resync-period', `${o.minResyncPeriod}ms`, 'must not be negative')
   if (o.concurrentWebappSyncs < 1) checks.add('concurrent-webapp-syncs', o.concurrentWebappSyncs, 'must be at least 1')
+  if (o.concurrentDatabaseSyncs < 1) checks.add('concurrent-database-syncs', o.concurrentDatabaseSyncs, 'must be at least 1')
+  if (!/^[a-z0-9][\w.:-]*(\/[a-z0-9][\w.-]*)*$/.test(o.databaseImageRegistry)) checks.add('database-image-registry', o.databaseImageRegistry, 'must be a registry and a path, such as docker.io/library')
   if (o.verbosity < 0) checks.add('v', o.verbosity, 'must not be negative')
   if (o.securePort < 0 || o.securePort > 65535) checks.add('secure-port', o.securePort, 'must be between 0 and 65535, inclusive')
   if (isIP(o.bindAddress) === 0) checks.add('bind-address', o.bindAddress, 'must be an IP address')

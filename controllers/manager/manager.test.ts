@@ -23,7 +23,7 @@ const configOf = async (...args: string[]): Promise<ManagerConfig> => {
 
 t.test('the command line', async t => {
   t.same(await configOf(), {
-    controllers: known, kubeconfig: undefined, qps: 20, burst: 30, minResyncMs: 43_200_000, concurrentSyncs: { ...(await configOf()).concurrentSyncs, webapp: 5 },
+    controllers: known, kubeconfig: undefined, qps: 20, burst: 30, minResyncMs: 43_200_000, concurrentSyncs: { ...(await configOf()).concurrentSyncs, webapp: 5, database: 5 }, databaseImageRegistry: 'docker.io/library',
     election: { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000, namespace: 'annex-system', name: 'annex-controller-manager' },
     serving: { bindAddress: '0.0.0.0', port: 10260, tls: undefined }, verbosity: 0
   })
@@ -34,7 +34,7 @@ t.test('the command line', async t => {
   })
 
   t.test('every error comes at once', async t => {
-    t.same(await readManagerCommand(['--controllers=*,-typo', '--kube-api-qps=x', '--kube-api-burst=0', '--leader-elect-lease-duration=5s', '--leader-elect-retry-period=0', '--secure-port=70000', '--bind-address=here', '--tls-cert-file=/nowhere', '--concurrent-webapp-syncs=0', '--nope'], known), {
+    t.same(await readManagerCommand(['--controllers=*,-typo', '--kube-api-qps=x', '--kube-api-burst=0', '--leader-elect-lease-duration=5s', '--leader-elect-retry-period=0', '--secure-port=70000', '--bind-address=here', '--tls-cert-file=/nowhere', '--concurrent-webapp-syncs=0', '--concurrent-database-syncs=0', '--database-image-registry=https://x/', '--nope'], known), {
       kind: 'errors',
       errors: [
         'invalid argument "x" for "--kube-api-qps" flag: strconv.ParseFloat: parsing "x": invalid syntax',
@@ -42,6 +42,8 @@ t.test('the command line', async t => {
         '--controllers=-typo: is not in the list of known controllers: webapp, database',
         '--kube-api-burst=0: must be at least 1',
         '--concurrent-webapp-syncs=0: must be at least 1',
+        '--concurrent-database-syncs=0: must be at least 1',
+        '--database-image-registry=https://x/: must be a registry and a path, such as docker.io/library',
         '--leader-elect-lease-duration=5000ms: must be greater than --leader-elect-renew-deadline',
         '--leader-elect-retry-period=0ms: must be positive',
         '--bind-address=here: must be an IP address',

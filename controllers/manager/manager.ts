@@ -51,11 +51,12 @@ export async function runManager (config: ManagerConfig, environment: ManagerEnv
 
   let running: readonly Controller[] = []
   const lead = async (leading: AbortSignal): Promise<void> => {
-    const controllers = running = environment.initializers.filter(i => config.controllers.includes(i.name)).map(initializer => initializer.create({
+    const controllers = running = environment.initializers.filter(i => config.controllers.includes(i.name)).flatMap(initializer => initializer.create({
       client, events, metrics, log, clock,
       workers: config.concurrentSyncs[initializer.name] ?? 1,
       resyncMs: config.minResyncMs * (1 + Math.random()),
-      rateLimiter: operatorRateLimiter
+      rateLimiter: operatorRateLimiter,
+      databaseImageRegistry: config.databaseImageRegistry
     }))
     log.info({ controllers: controllers.map(c => c.name) }, 'the controllers start')
     await Promise.all([aborted(leading), ...controllers.map(async c => { await c.run(leading) })])
