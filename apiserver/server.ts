@@ -247,6 +247,11 @@ function openMetricsApi ({ config, stores, resources, prefix, live, metrics, log
     kinds: cluster?.kinds,
     objects: others === undefined ? own : firstKnown(own, others),
     ttlMs: config.metricTtlMs,
+    routes: {
+      configs: config.metricsRoutes,
+      userAgent: `annex/${version}`,
+      onError: (url, error) => { log.warn({ url, err: error }, 'the metrics of another adapter cannot be listed; trying again') }
+    },
     observeFreshness: (group, seconds) => { metrics.metricFreshness.observe({ group }, seconds) },
     onError: error => { log.error({ err: error }, 'the metrics index could not be filled; it is tried again') }
   })

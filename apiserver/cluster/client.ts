@@ -14,6 +14,8 @@ export interface ClusterRequest {
   readonly contentType?: string | undefined
   /** Default: JSON. */
   readonly accept?: string | undefined
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string | string[]>> | undefined
   readonly signal?: AbortSignal | undefined
   /** From the first byte sent to the last byte received. Default 10 s. */
   readonly timeoutMs?: number | undefined
@@ -51,6 +53,22 @@ export class ClusterClient {
 
   /** The JSON answer of a request. @throws ClusterError; the signal's reason when it is aborted */
   async json<T> (request: ClusterRequest): Promise<T> {
+    const { answer, body } = await this.#whole(request, maxAnswerBytes)
+    if ((answer.statusCode ?? 0) >= 300) throw failure(request, answer, body)
+    return JSON.parse(body.toString()) as T
+  }
+
+  /**
+   * An answer as it is, whatever its status.
+   * @param maxBytes a larger one is an error
+   * @throws ClusterError, RangeError; the signal's reason when it is aborted
+   */
+  async whole (request: ClusterRequest, maxBytes: number): Promise<{ status: number; contentType: string | undefined; body: Buffer }> {
+    const { answer, body } = await this.#whole(request, maxBytes)
+    return { status: answer.statusCode ?? 0, contentType: answer.headers['content-type'], body }
+  }
+
+  async #whole (request: ClusterRequest, maxBytes: number): Promise<{ answer: IncomingMessage; body: Buffer }> {
     // Not AbortSignal.timeout: that keeps a timer for every answered request.
     const ending = new AbortController()
     const leave = (): void => { ending.abort(request.signal?.reason) }
@@ -61,10 +79,9 @@ export class ClusterClient {
     request.signal?.addEventListener('abort', leave, { once: true })
     try {
       const answer = await this.#open(request, ending.signal)
-      const body = await readAll(answer, ending.signal)
+      const body = await readAll(answer, ending.signal, maxBytes)
       this.#warn(answer)
-      if ((answer.statusCode ?? 0) >= 300) throw failure(request, answer, body)
-      return JSON.parse(body.toString()) as T
+      return { answer, body }
     } catch (error) {
       throw ending.signal.aborted ? ending.signal.reason as Error : error
     } finally {
@@ -124,6 +141,7 @@ export class ClusterClient {
           accept: request.accept ?? 'application/json',
           'user-agent': this.#options.userAgent,
           ...credentials.headers,
+          ...request.headers,
           ...(request.body !== undefined && { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(request.body) })
         }
       })
@@ -182,14 +200,14 @@ const fingerprint = (values: object): string => JSON.stringify(Object.entries(va
 
 const title = (method: string): string => method[0]! + method.slice(1).toLowerCase()
 
-async function readAll (answer: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
+async function readAll (answer: IncomingMessage, signal: AbortSignal, maxBytes = maxAnswerBytes): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       signal.throwIfAborted()
       length += chunk.length
-      if (length > maxAnswerBytes) throw new RangeError(`the answer is larger than ${maxAnswerBytes} bytes`)
+      if (length > maxBytes) throw new RangeError(`the answer is larger than ${maxBytes} bytes`)
       chunks.push(chunk)
     }
   } catch (cause) {

@@ -10,6 +10,7 @@ import { PageNotFound } from '../handlers/dispatch.js'
 import { outputFormat } from '../handlers/scope.js'
 import type { VirtualApi } from '../http/virtual-api.js'
 import type { RequestContext } from '../request-context.js'
+import type { MetricsRouteConfig } from '../options/metrics-route-options.js'
 import { truthy, type ResourceRequestInfo } from '../request-info.js'
 import { respond } from '../responses/respond.js'
 import { tableOptions } from '../responses/table.js'
@@ -22,10 +23,13 @@ import { IndexFeed } from './index-feed.js'
 import type { LiveSamples } from './live-samples.js'
 import { customMetricsGroup, isMetricRead } from './metric-groups.js'
 import { customMetricPath, externalMetricPath } from './metric-path.js'
+import type { MetricIndex } from './metric-index.js'
 import { metricGroupVersions } from './metric-resources.js'
-import { MetricsReader, type Reading, type RequestSelector } from './metrics-reader.js'
+import { MetricRoutes, type WantedMetric } from './metric-routes.js'
+import { isEmpty, MetricsReader, type Reading, type RequestSelector } from './metrics-reader.js'
 import { metricsTable } from './metrics-table.js'
 import type { ObjectSelector } from './object-selector.js'
+import { routedHeader } from './other-adapter.js'
 
 export interface MetricsApiOptions {
   /** That of CustomMetrics. */
@@ -44,6 +48,8 @@ export interface MetricsApiOptions {
   /** Told of the age of every sample that is answered. */
   readonly observeFreshness: (group: string, seconds: number) => void
   readonly onError: (error: unknown) => void
+  /** Whom to ask for metrics that nobody wrote here. */
+  readonly routes?: { readonly configs: readonly MetricsRouteConfig[]; readonly userAgent: string; readonly onError: (url: string, error: unknown) => void } | undefined
   /** Milliseconds since the epoch. */
   readonly now?: () => number
   /** For timers. */
@@ -69,6 +75,7 @@ export class MetricsApi implements VirtualApi {
   readonly kinds: DescribedKinds
   /** Called when they are found otherwise now. */
   onKindsChange: () => void = () => {}
+  readonly #routes: MetricRoutes | undefined
   #rebuildDiscovery: () => void = () => {}
   #cancelRebuild: (() => void) | undefined
   #rebuildMs = 0
@@ -79,19 +86,22 @@ export class MetricsApi implements VirtualApi {
     this.kinds = new DescribedKinds(options.resources, options.kinds)
     this.#feed = new IndexFeed({ store: options.store, kinds: this.kinds, live: options.live, onNamesChange: () => { this.#namesChanged() }, onError: options.onError })
     this.admission = new ExternalNames(() => this.#feed.index)
-    this.virtual = metricGroupVersions(() => this.#feed.index)
+    const { routes } = options
+    this.#routes = routes && routes.configs.length > 0 ? new MetricRoutes(routes.configs, { ...routes, onChange: () => { this.#namesChanged() } }) : undefined
+    this.virtual = metricGroupVersions(() => this.#feed.index, group => this.#routes?.resources(group) ?? [])
   }
 
   /** Begins to follow the store. @param rebuildDiscovery called a moment after metrics have come or gone */
   start (rebuildDiscovery: () => void): void {
     this.#rebuildDiscovery = rebuildDiscovery
     this.#feed.start()
+    this.#routes?.start()
   }
 
   async stop (): Promise<void> {
     this.#cancelRebuild?.()
     this.#rebuildDiscovery = () => {}
-    await this.#feed.stop()
+    await Promise.all([this.#feed.stop(), this.#routes?.stop()])
   }
 
   /** The kinds of the cluster are others now. */
@@ -108,13 +118,14 @@ export class MetricsApi implements VirtualApi {
   async handle (context: RequestContext): Promise<void> {
     const info = context.info as ResourceRequestInfo
     if (!this.virtual.some(v => v.group === info.group && v.version === info.version)) throw new PageNotFound()
-    const read = info.group === customMetricsGroup ? this.#custom(info, context.query) : this.#external(info, context.query)
+    const { wanted, owned, read } = info.group === customMetricsGroup ? this.#custom(info, context.query) : this.#external(info, context.query)
     if (!['GET', 'HEAD'].includes(context.req.method ?? '')) throw newMethodNotAllowed()
     if (info.verb === 'watch' || truthy(context.query.get('watch'))) throw newMethodNotSupported({ group: info.group, resource: info.resource }, 'watch')
+    const { index } = this.#feed
+    if (index !== undefined && await this.#askedElsewhere(context, wanted, () => owned(index))) return
     const format = outputFormat(context)
     const table = format.view?.kind === 'Table' ? tableOptions(context.query) : undefined
     if (format.view !== undefined && table === undefined) throw newNotAcceptable('the only following views are accepted: Table')
-    const { index } = this.#feed
     if (index === undefined) throw newServiceUnavailable('the stored metrics have not been read yet')
     const nowMs = this.#now()
     const { readings, list } = await read(new MetricsReader({ index, objects: this.#options.objects, freshness: { ttlMs: this.#options.ttlMs, clockSkewMs: this.#options.clockSkewMs ?? 60_000 } }), nowMs)
@@ -123,23 +134,43 @@ export class MetricsApi implements VirtualApi {
     await respond(context, { status: 200, ...encodeBytes([Buffer.from(printInOrder(answer))], format) })
   }
 
+  /** Passes a request on for a metric that nobody wrote here, if a rule leads elsewhere. @throws StatusError 503 */
+  async #askedElsewhere (context: RequestContext, wanted: WantedMetric, owned: () => boolean): Promise<boolean> {
+    const adapter = this.#routes?.find(wanted)
+    if (adapter === undefined || context.header(routedHeader) !== undefined || owned()) return false
+    const answer = await adapter.ask({ url: context.req.url ?? '/', accept: context.header('accept') ?? 'application/json', user: context.user, signal: context.signal })
+    await respond(context, answer)
+    return true
+  }
+
   /** Checks the request before anything is read. */
-  #custom (info: ResourceRequestInfo, query: URLSearchParams): (reader: MetricsReader, nowMs: number) => Promise<{ readings: Reading[]; list: object }> {
+  #custom (info: ResourceRequestInfo, query: URLSearchParams): Question {
     const path = customMetricPath(info)
     const objects = selectorOf(query, 'labelSelector')
     const series = selectorOf(query, 'metricLabelSelector')
-    return async (reader, nowMs) => {
-      const readings = await reader.custom(path, nowMs, { objects, series })
-      return { readings, list: metricValueList(info.version as 'v1beta1' | 'v1beta2', readings, series) }
+    return {
+      wanted: { group: info.group, namespace: path.namespace, metric: path.metric },
+      owned: index => {
+        const resource = index.resolve(path.resource)
+        return resource !== undefined && !isEmpty(index.custom(resource, path.metric, { namespace: path.namespace, object: undefined }))
+      },
+      read: async (reader, nowMs) => {
+        const readings = await reader.custom(path, nowMs, { objects, series })
+        return { readings, list: metricValueList(info.version as 'v1beta1' | 'v1beta2', readings, series) }
+      }
     }
   }
 
-  #external (info: ResourceRequestInfo, query: URLSearchParams): (reader: MetricsReader, nowMs: number) => Promise<{ readings: Reading[]; list: object }> {
+  #external (info: ResourceRequestInfo, query: URLSearchParams): Question {
     const path = externalMetricPath(info)
     const series = selectorOf(query, 'labelSelector')
-    return async (reader, nowMs) => {
-      const readings = reader.external(path, nowMs, series)
-      return { readings, list: externalMetricValueList(readings) }
+    return {
+      wanted: { group: info.group, ...path },
+      owned: index => !isEmpty(index.external(path.namespace, path.metric)),
+      read: async (reader, nowMs) => {
+        const readings = reader.external(path, nowMs, series)
+        return { readings, list: externalMetricValueList(readings) }
+      }
     }
   }
 
@@ -153,6 +184,14 @@ export class MetricsApi implements VirtualApi {
       if (index !== undefined) this.#options.objects.retain?.(name => index.describes(name))
     })
   }
+}
+
+/** A request that was understood. */
+interface Question {
+  readonly wanted: WantedMetric
+  /** Whether the metric was written here, be it expired. */
+  readonly owned: (index: MetricIndex) => boolean
+  readonly read: (reader: MetricsReader, nowMs: number) => Promise<{ readings: Reading[]; list: object }>
 }
 
 /** @returns undefined for an absent or empty parameter. @throws StatusError 400 */

@@ -78,7 +78,8 @@ export class MetricsReader {
   }
 }
 
-function isEmpty (samples: Iterable<unknown>): boolean {
+/** Whether there is nothing; looks no further than the first one. */
+export function isEmpty (samples: Iterable<unknown>): boolean {
   for (const _ of samples) return false
   return true
 }

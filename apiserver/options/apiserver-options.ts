@@ -5,6 +5,7 @@ import { isDnsName } from '../../certs/serving-certificate.js'
 import { apiserverFlags, type ApiserverOptions } from './apiserver-flags.js'
 import { Checks } from '../../cli/checks.js'
 import { checkDelegation, checkServingSecret, clusterConfig, requestHeaderConfig, servingSecretConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig, type ServingSecretConfig } from './cluster-options.js'
+import { metricsRoutes, routeFiles, type MetricsRouteConfig } from './metrics-route-options.js'
 import { helpText, markdownTable, parseFlags } from '../../cli/flags.js'
 
 const command = 'annex apiserver'
@@ -39,6 +40,7 @@ export interface ApiserverConfig {
   readonly metricTtlMs: number
   /** How many series are held in memory. */
   readonly metricSeries: { readonly perMapping: number; readonly perNamespace: number; readonly total: number }
+  readonly metricsRoutes: readonly MetricsRouteConfig[]
   /** The cluster that is asked about users and their rights, and for its namespaces; undefined: standalone. */
   readonly cluster: ClusterConfig | undefined
   readonly authentication: {
@@ -100,6 +102,7 @@ export async function complete (options: ApiserverOptions, environment: ClusterE
   checkServingSecret(checks, options, cluster)
   checkStorage(checks, options)
   checkNumbers(checks, options)
+  const routes = metricsRoutes(options.metricsRoute, checks)
   await Promise.all([
     checks.file('tls-cert-file', options.tlsCertFile),
     checks.file('tls-private-key-file', options.tlsPrivateKeyFile),
@@ -114,13 +117,14 @@ export async function complete (options: ApiserverOptions, environment: ClusterE
     checks.file('authorization-policy-file', options.authorizationPolicyFile),
     checks.file('audit-policy-file', options.auditPolicyFile),
     ...options.crdFile.map(file => file === '' ? Promise.resolve(checks.add('crd-file', file, 'must not be empty')) : checks.file('crd-file', file, { orDirectory: true })),
+    ...routeFiles(routes).map(file => checks.file('metrics-route', file)),
     checks.parentOf('audit-log-path', options.auditLogPath),
     checks.directory('data-dir', options.dataDir)
   ])
-  return { config: deepFreeze(configOf(options, cluster)), errors: checks.sorted(Object.values(apiserverFlags).map(flag => flag.name)) }
+  return { config: deepFreeze(configOf(options, cluster, routes)), errors: checks.sorted(Object.values(apiserverFlags).map(flag => flag.name)) }
 }
 
-function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined): ApiserverConfig {
+function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined, routes: readonly MetricsRouteConfig[]): ApiserverConfig {
   const file = (name: string): string | undefined => name === '' ? undefined : path.resolve(name)
   const pair = (certificate: string, key: string): TlsFiles | undefined => certificate === '' || key === '' ? undefined : { certificateFile: path.resolve(certificate), keyFile: path.resolve(key) }
   const dataDir = path.resolve(o.dataDir)
@@ -148,6 +152,7 @@ function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined): Api
     crdFiles: o.crdFile.map(f => path.resolve(f)),
     metricTtlMs: o.metricTtl,
     metricSeries: { perMapping: o.metricSeriesPerMapping, perNamespace: o.metricSeriesPerNamespace, total: o.metricSeries },
+    metricsRoutes: routes,
     cluster,
     authentication: {
       clientCaFile: file(o.clientCaFile),

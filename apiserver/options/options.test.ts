@@ -38,6 +38,7 @@ t.test('no flags at all is a complete standalone server', async t => {
     crdFiles: [],
     metricTtlMs: 300_000,
     metricSeries: { perMapping: 10_000, perNamespace: 20_000, total: 100_000 },
+    metricsRoutes: [],
     cluster: undefined,
     authentication: { clientCaFile: undefined, anonymous: true, skipLookup: false, tolerateLookupFailure: false, tokenCacheTtlMs: 10_000, requestHeader: undefined },
     authorization: { policyFile: undefined, alwaysAllowPaths: ['/healthz', '/readyz', '/livez'], allowCacheTtlMs: 10_000, denyCacheTtlMs: 10_000 },
@@ -172,4 +173,44 @@ t.test('each mistake has its sentence', async t => {
 t.test('options can be completed without a command line', async t => {
   const { options } = parseFlags(apiserverFlags, [], 'x')
   t.same((await complete({ ...options, securePort: 0, dataDir: t.testdir() })).errors, [])
+})
+
+t.test('metrics routes: what may be said, and what is wrong with the rest', async t => {
+  const dir = t.testdir({ ca: '', crt: '', key: '', token: '' })
+  const file = (name: string): string => path.join(dir, name)
+  const ca = `url=https://keda-metrics-apiserver.keda.svc,ca-file=${file('ca')}`
+  const proxy = `cert-file=${file('crt')},key-file=${file('key')}`
+  const config = await configOf(`--metrics-route=group=external.metrics.k8s.io, namespace=team-*,metric=kafka-*,${ca},${proxy},server-name=x.svc,timeout=1500ms`,
+    `--metrics-route=url=https://[::1]:6443/,ca-file=${file('ca')},token-file=${file('token')}`)
+  t.same(config.metricsRoutes, [
+    {
+      group: 'external.metrics.k8s.io', namespace: 'team-*', metric: 'kafka-*', url: 'https://keda-metrics-apiserver.keda.svc', caFile: file('ca'), serverName: 'x.svc', timeoutMs: 1500,
+      identity: { type: 'frontProxy', certificateFile: file('crt'), keyFile: file('key') }
+    },
+    { group: undefined, namespace: '*', metric: '*', url: 'https://[::1]:6443', caFile: file('ca'), serverName: undefined, timeoutMs: 5000, identity: { type: 'impersonate', tokenFile: file('token') } }
+  ])
+  const either = 'needs cert-file and key-file (of a front proxy that the other side trusts), or token-file (of an account that may impersonate there)'
+  const table: [string, string[]][] = [
+    ['', ['"" must be formatted as key=value', 'needs url', "needs ca-file, the authority of the other side's certificate", either]],
+    [`${ca},${proxy},group=metrics.k8s.io`, ['group must be custom.metrics.k8s.io or external.metrics.k8s.io']],
+    [`${ca},${proxy},name=x`, ['unknown key "name"; known are group, namespace, metric, url, ca-file, server-name, cert-file, key-file, token-file, timeout']],
+    [`${ca},${proxy},metric=`, ['metric must not be empty']],
+    [`${ca},${proxy},metric=a,metric=b`, ['metric is given twice']],
+    [`url=http://x,ca-file=${file('ca')},${proxy}`, ['url must be https://HOST[:PORT] without a path']],
+    [`url=https://x/apis,ca-file=${file('ca')},${proxy}`, ['url must be https://HOST[:PORT] without a path']],
+    [`url=x,ca-file=${file('ca')},${proxy}`, ['url must be https://HOST[:PORT] without a path']],
+    [`${ca},cert-file=${file('crt')}`, ['needs both cert-file and key-file']],
+    [ca, [either]],
+    [`${ca},${proxy},token-file=${file('token')}`, ['cert-file and token-file exclude each other']],
+    [`${ca},${proxy},timeout=0s`, ['timeout must be a duration above 0 such as 5s']],
+    [`${ca},${proxy},timeout=soon`, ['timeout must be a duration above 0 such as 5s']]
+  ]
+  for (const [text, problems] of table) {
+    const command = await readApiserverCommand([`--metrics-route=${text}`])
+    t.same(command, { kind: 'errors', errors: problems.map(p => `--metrics-route=${text}: ${p}`) }, text)
+  }
+  const missing = await readApiserverCommand([`--metrics-route=url=https://x,ca-file=${file('none')},${proxy}`])
+  t.same(missing, { kind: 'errors', errors: [`--metrics-route=${file('none')}: no such file or directory`] })
+  const many = await readApiserverCommand(Array.from({ length: 33 }, () => `--metrics-route=${ca},${proxy}`))
+  t.same(many, { kind: 'errors', errors: [`--metrics-route=${ca},${proxy}: may be given 32 times at most`] })
 })
