@@ -1,15 +1,19 @@
+import { X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { Authority } from '../../certs/authority.js'
+import { newClientCertificate } from '../../certs/client-certificate.js'
 import { newServingCertificate, servingNames } from '../../certs/serving-certificate.js'
 import { findTool } from '../../hack/tools/build.mjs'
 import { annexServerName, registerAnnex, servedGroupVersions, startAnnex, type Annex } from '../fixtures/control-plane-annex.js'
 import { Informer, newLoadCounts, requestAsClientGo, type LoadCounts } from '../fixtures/control-plane-client-go.js'
-import type { Answer, ApiClient, KubeObject } from '../fixtures/control-plane-client.js'
+import { ApiClient, type Answer, type Credentials, type KubeObject } from '../fixtures/control-plane-client.js'
 import { until } from '../fixtures/control-plane-conditions.js'
 import { startLoadBalancer } from '../fixtures/control-plane-load-balancer.js'
 import { database, objectOf, pathOf, webapp, type SampleKind } from '../fixtures/control-plane-objects.js'
 import { startControlPlane } from '../fixtures/control-plane.js'
+import { startWitness } from '../fixtures/control-plane-witness.js'
 import { startEtcd } from '../fixtures/etcd.js'
 
 const namespace = 'busy'
@@ -69,18 +73,44 @@ t.test('two replicas of Annex on one etcd', async t => {
     t.comment(summary(counts))
   })
 
-  t.test('new certificates of a new authority under load fail no request', async t => {
+  t.test('new certificates of new authorities under load fail no request', async t => {
+    const { pki } = controlPlane
+    const witness = await startWitness(t, controlPlane, Authority.create({ commonName: 'witness' }))
     const next = Authority.create({ commonName: 'annex-serving-ca' })
     const caBundle = (authorities: Authority[]): Promise<void> =>
       registerAnnex(controlPlane, { port: balancer.port, certificateAuthorityPem: authorities.map(a => a.certificatePem).join(''), groupVersions })
+    const nextUsers = Authority.create({ commonName: 'kubernetes', validityDays: 2 })
+    const nextProxies = Authority.create({ commonName: 'kubernetes-front-proxy-ca', validityDays: 2 })
+    const nextProxy = newClientCertificate(nextProxies, { user: 'front-proxy-client', validityDays: 1 })
+    const nextUser = newClientCertificate(nextUsers, { user: 'root', groups: ['system:masters'], validityDays: 1 })
+    const accepts = async (credentials: Credentials, headers = {}): Promise<boolean> => (await Promise.all(replicas.map(async r => {
+      const direct = new ApiClient({ server: r.url, certificateAuthorityPem: authority.certificatePem + next.certificatePem, credentials })
+      try {
+        return (await direct.request('GET', pathOf(webapp, namespace), { headers })).status === 200
+      } finally {
+        direct.close()
+      }
+    }))).every(Boolean)
+    const asRoot = { 'X-Remote-User': 'root', 'X-Remote-Group': 'system:masters' }
+    t.notOk(await accepts(nextUser) || await accepts(nextProxy, asRoot), 'the new authorities are not known yet')
+
     const counts = await underLoad('rotation', async () => {
       await caBundle([authority, next])
-      controlPlane.pki.write('annex-serving', newServingCertificate(next, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 }))
+      pki.write('annex-serving', newServingCertificate(next, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 }))
       for (const replica of replicas) {
         // A certificate of the new authority is the only one that this client accepts.
         await until('the new certificate to be served', () => replica.verifies(next.certificatePem))
       }
       await caBundle([next])
+
+      // kube-apiserver follows its files and publishes them in extension-apiserver-authentication.
+      writeFileSync(pki.caFile, pki.ca.certificatePem + nextUsers.certificatePem)
+      writeFileSync(pki.frontProxyCaFile, pki.frontProxyCa.certificatePem + nextProxies.certificatePem)
+      await until('users of the new authority to be known', () => accepts(nextUser))
+      await until('a front proxy of the new authority to be trusted', () => accepts(nextProxy, asRoot))
+      pki.write('front-proxy-client', nextProxy)
+      await until('the aggregator to come with its new certificate', async () => await witness.caller() === new X509Certificate(nextProxy.certificatePem).fingerprint256)
+      writeFileSync(pki.frontProxyCaFile, nextProxies.certificatePem)
       await delay(1_000)
     })
     t.strictSame(counts.failures, [])
