@@ -9,6 +9,7 @@ import { custommetrics } from '../registry/metrics.example.com/custommetrics/res
 import { metricmappings } from '../registry/metrics.example.com/metricmappings/resource.js'
 import type { Storage } from '../storage/interfaces.js'
 import { AdmissionChain } from './admission/chain.js'
+import { EndingNamespaces } from './admission/ending-namespaces.js'
 import type { AdmissionPlugin } from './admission/interfaces.js'
 import { AnonymousAuthenticator } from './authentication/anonymous.js'
 import { BearerTokenAuthenticator } from './authentication/bearer-token.js'
@@ -196,8 +197,10 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   if (metricsApi !== undefined) closers.push(() => metricsApi.stop())
   metricsWrite?.start()
   if (metricsWrite !== undefined) closers.push(() => metricsWrite.stop())
+  const endingNamespaces = cluster && new EndingNamespaces({ isTerminating: n => cluster.lifecycle.isTerminating(n), exists: (n, signal) => cluster.lifecycle.exists(n, signal), log })
+  if (endingNamespaces !== undefined) closers.push(() => endingNamespaces.stop())
   const router = new Router({
-    resources, storeOf, authorizer, health, metrics, admission,
+    resources, storeOf, authorizer, health, metrics, admission, endingNamespaces,
     discovery, virtual,
     openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
     limits: { bodyBytes, minWatchSeconds: config.limits.minRequestTimeoutSeconds }

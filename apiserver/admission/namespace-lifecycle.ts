@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '../../registry/codec/value.js'
-import { newInternalError, newNotFound } from '../../registry/meta/status-error.js'
+import { newInternalError, newNotFound, StatusError } from '../../registry/meta/status-error.js'
 import type { ClusterClient } from '../cluster/client.js'
 import { isClusterError } from '../cluster/errors.js'
 import { Informer } from '../cluster/informer.js'
@@ -41,6 +41,20 @@ export class NamespaceLifecycle implements AdmissionPlugin {
 
   /** Whether the namespaces are known; until then writes wait. */
   get hasSynced (): boolean { return this.#namespaces.hasSynced }
+
+  /** Whether a namespace is being terminated, as last heard. */
+  isTerminating (namespace: string): boolean { return this.#namespaces.get(namespace) === 'Terminating' }
+
+  /** Asks the cluster whether a namespace exists. @throws StatusError 500 */
+  async exists (namespace: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#live(namespace, signal)
+      return true
+    } catch (error) {
+      if (error instanceof StatusError && error.code === 404) return false
+      throw error
+    }
+  }
 
   /** @throws StatusError 403, 404, 500 */
   async admit (attributes: AdmissionAttributes): Promise<void> {

@@ -1,5 +1,6 @@
 import { StatusError, type Status } from '../../registry/meta/status-error.js'
 import type { ServedObject } from '../../registry/generic/served-object.js'
+import type { ListQuery } from '../../registry/generic/store/store.js'
 import type { DeleteRequest, DeletionOptions } from '../../registry/generic/store/delete.js'
 import { RequestAdmission } from '../admission/request-admission.js'
 import type { RequestContext } from '../request-context.js'
@@ -60,7 +61,7 @@ export async function handleDeleteCollection (context: RequestContext, scope: Re
   let continueToken = options.continueToken
   let resourceVersion = ''
   do {
-    const page = await scope.store.list({
+    const query: ListQuery = {
       namespace,
       limit: options.limit || deletePageSize,
       continueToken,
@@ -68,6 +69,10 @@ export async function handleDeleteCollection (context: RequestContext, scope: Re
       resourceVersionMatch: continueToken === '' ? options.resourceVersionMatch : '',
       matches: selection(options, scope),
       signal: context.signal
+    }
+    const page = await scope.store.list(query).catch((error: unknown) => {
+      if (scope.endingNamespaces === undefined || continueToken !== '' || request.dryRun) throw error
+      return scope.endingNamespaces.deleteCollection(scope.store, namespace, error)
     })
     resourceVersion = page.resourceVersion
     // One after the other, as upstream (--delete-collection-workers is 1): watchers see the objects go in the order of their names.

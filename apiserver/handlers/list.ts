@@ -1,3 +1,4 @@
+import type { ListQuery } from '../../registry/generic/store/store.js'
 import type { RequestContext } from '../request-context.js'
 import { respond } from '../responses/respond.js'
 import { presentList } from '../responses/views.js'
@@ -11,7 +12,7 @@ export async function handleList (context: RequestContext, scope: RequestScope):
   const options = listOptions(context.query, scope, false)
   const shown = presentation(context, scope, format)
   const name = namespace !== '' || !scope.resource.namespaced ? selectedName(options) : undefined
-  const result = await scope.store.list({
+  const query: ListQuery = {
     namespace,
     name,
     limit: options.limit,
@@ -19,6 +20,10 @@ export async function handleList (context: RequestContext, scope: RequestScope):
     resourceVersion: options.resourceVersion,
     resourceVersionMatch: options.resourceVersionMatch,
     matches: selection(options, scope)
+  }
+  const result = await scope.store.list(query).catch((error: unknown) => {
+    if (scope.endingNamespaces === undefined || options.continueToken !== '') throw error
+    return scope.endingNamespaces.list(scope.store, namespace, error)
   })
   await respond(context, { status: 200, ...presentList(result.items, result, shown, scope.resource.names.listKind) })
 }

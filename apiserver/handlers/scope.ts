@@ -1,6 +1,7 @@
 import type { Resource, ResourceVersion } from '../../registry/generic/resource.js'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { AdmissionChain } from '../admission/chain.js'
+import type { EndingNamespaces } from '../admission/ending-namespaces.js'
 import type { FieldManager } from '../apply/field-manager.js'
 import { negotiateOutput, type OutputFormat } from '../negotiation/accept.js'
 import type { RequestContext } from '../request-context.js'
@@ -16,6 +17,8 @@ export interface RequestScope {
   readonly fieldManager: FieldManager
   /** Who is asked about writes; absent: nobody. */
   readonly admission: AdmissionChain | undefined
+  /** Who lets namespaces end while the store is away; absent without a cluster. */
+  readonly endingNamespaces: EndingNamespaces | undefined
   readonly limits: RequestLimits
   /** Whether the caller may also create, for a write that turns out to be one. @throws StatusError 403 */
   readonly authorizeCreate: (context: RequestContext) => Promise<void>

@@ -9,6 +9,7 @@ import { FieldManager } from '../apply/field-manager.js'
 import { FieldSet } from '../apply/field-set.js'
 import { fieldPath } from '../apply/path-element.js'
 import type { AdmissionChain } from '../admission/chain.js'
+import type { EndingNamespaces } from '../admission/ending-namespaces.js'
 import type { Authorizer } from '../authorization/interfaces.js'
 import type { Discovery } from '../discovery/discovery.js'
 import type { DocumentRequest, DocumentResponse } from '../discovery/document.js'
@@ -28,6 +29,7 @@ export interface RouterOptions {
   readonly storeOf: ReadonlyMap<Resource, Store>
   readonly authorizer: Authorizer
   readonly admission?: AdmissionChain | undefined
+  readonly endingNamespaces?: EndingNamespaces | undefined
   readonly discovery: Discovery
   readonly openapi: readonly { handle: (request: DocumentRequest) => DocumentResponse | undefined }[]
   readonly health: HealthChecks
@@ -84,10 +86,11 @@ export class Router {
   }
 
   #scope (resource: Resource, version: ResourceVersion, subresource: RequestScope['subresource']): RequestScope {
-    const { admission, authorizer, limits, storeOf } = this.#options
+    const { admission, authorizer, endingNamespaces, limits, storeOf } = this.#options
     return {
       resource, version, subresource, limits,
       admission: admission?.of(resource.groupResource),
+      endingNamespaces,
       store: storeOf.get(resource)!,
       fieldManager: fieldManagerFor(resource, version, subresource),
       authorizeCreate: async context => {

@@ -28,11 +28,9 @@ export function interpretStorageError (error: unknown, op: Operation): unknown {
 const tooLarge = (cause: StorageError): StatusError =>
   newStatusError({ code: 413, reason: 'RequestEntityTooLarge', message: `Request entity too large: ${cause.message}` }, { cause })
 
-/** A write whose fate is unknown: the client must look before it tries again. */
+/**
+ * A write whose fate is unknown: the client must look before it tries again. There is no Retry-After, for with one client-go sends the
+ * request again by itself, whatever the verb. (kube-apiserver answers 500 ServerTimeout with one.)
+ */
 const outcomeUnknown = (cause: StorageError, op: Operation): StatusError =>
-  newStatusError({
-    code: 500,
-    reason: 'ServerTimeout',
-    message: `The ${op.verb} operation against ${groupResourceText(op.groupResource)} could not be completed at this time, please try again.`,
-    details: { ...(op.name && { name: op.name }), group: op.groupResource.group, kind: op.groupResource.resource, retryAfterSeconds: 2 }
-  }, { cause })
+  newServiceUnavailable(`the ${op.verb} operation against ${groupResourceText(op.groupResource)} may or may not have been done: the store did not answer, look before trying again`, undefined, { cause })

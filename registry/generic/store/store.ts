@@ -62,6 +62,13 @@ export class Store {
 
   delete (name: string, request: DeleteRequest): Promise<DeleteResult> { return deleteObject(this.#context, name, request) }
 
+  /** The revision at which the cache, as it is, knows of nothing in a namespace; undefined if it knows of something, or not of everything. */
+  emptySince (namespace: string): Revision | undefined {
+    const { cacher } = this
+    if (!cacher.ready() || cacher.stats().corruptItems > 0) return undefined
+    return cacher.list({ scope: scopeOf(this.#context, namespace), limit: 1 }).items.length > 0 ? undefined : cacher.currentRevision
+  }
+
   /** Waits until the cache reflects what a watch wants to begin with. */
   waitFresh (want: 'any' | 'consistent' | Revision, signal?: AbortSignal): Promise<Revision> { return waitFresh(this.#context, want, 'watch', signal) }
 
