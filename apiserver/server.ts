@@ -189,7 +189,7 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   const plugins = [...cluster ? [cluster.lifecycle] : [], ...metricsApi ? [metricsApi.admission] : [], ...dependencies.admission ?? []]
   const admission = plugins.length > 0 ? new AdmissionChain(plugins) : undefined
   const bodyBytes = 3 * 1024 * 1024
-  const metricsWrite = metricsApi && openMetricsWrite(config, stores, { kinds: metricsApi.kinds, live, admission, bodyBytes }, log)
+  const metricsWrite = metricsApi && openMetricsWrite(config, stores, { kinds: metricsApi.kinds, live, admission, bodyBytes, registry: metrics.registry }, log)
   if (metricsApi !== undefined && metricsWrite !== undefined) metricsApi.onKindsChange = () => { metricsWrite.kindsChanged() }
   const virtual = [...metricsApi ? [metricsApi] : [], ...metricsWrite ? [metricsWrite] : [], ...cluster ? [] : [new CoreApi({ stores, prefix })]]
   const discovery = new Discovery({ resources, virtual: virtual.flatMap(v => v.virtual), version: serverVersion(version), rootPaths: [...health.paths(), '/metrics', '/openapi/v2', '/openapi/v3', '/version'] })
@@ -266,7 +266,7 @@ function openMetricsApi ({ config, stores, resources, prefix, live, metrics, log
 }
 
 /** The resources through which samples are written, where MetricMappings are among the resources. */
-function openMetricsWrite (config: ApiserverConfig, stores: readonly Store[], shared: Pick<MetricsWriteOptions, 'kinds' | 'live' | 'admission' | 'bodyBytes'>, log: Logger): MetricsWrite | undefined {
+function openMetricsWrite (config: ApiserverConfig, stores: readonly Store[], shared: Pick<MetricsWriteOptions, 'kinds' | 'live' | 'admission' | 'bodyBytes' | 'registry'>, log: Logger): MetricsWrite | undefined {
   const mappings = stores.find(s => s.resource === metricmappings)
   return mappings && new MetricsWrite({
     ...shared, mappings,

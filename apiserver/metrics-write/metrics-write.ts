@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client'
 import { newBadRequest, newMethodNotAllowed, newServiceUnavailable, StatusError } from '../../registry/meta/status-error.js'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { MetricMapping } from '../../registry/metrics.example.com/metricmappings/types.js'
@@ -12,11 +13,14 @@ import type { RequestContext } from '../request-context.js'
 import type { ResourceRequestInfo } from '../request-info.js'
 import { respond, type Answer } from '../responses/respond.js'
 import { compileMapping } from './compiled-mapping.js'
+import { Otlp } from './otlp.js'
 import { ProtocolError } from './protocol-error.js'
 import { RemoteWrite } from './remote-write.js'
 import { SeriesMemory, type SeriesLimits } from './series-memory.js'
 import { StatusWriter } from './status-writer.js'
 import { StoreFollower } from './store-follower.js'
+import { WriteMetrics } from './write-metrics.js'
+import type { WriteResult } from './write-result.js'
 
 export interface MetricsWriteOptions {
   /** That of MetricMappings. */
@@ -31,6 +35,8 @@ export interface MetricsWriteOptions {
   /** Of a body as it comes. */
   readonly bodyBytes: number
   readonly admission: AdmissionChain | undefined
+  /** Where the numbers of `/metrics` are kept. */
+  readonly registry: Registry
   readonly onError: (error: unknown) => void
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -42,6 +48,16 @@ const version = 'v1alpha1'
 export const decompressedBytes = 16 * 1024 * 1024
 const roundMs = 1000
 
+/** One of the resources: a protocol in which series are written. */
+interface Protocol {
+  readonly singular: string
+  readonly kind: string
+  /** @throws ProtocolError */
+  readonly handle: (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void) => Answer | Promise<Answer>
+  /** A failure in the protocol's own form. */
+  readonly failure: (status: number, message: string, contentType: string | undefined) => Answer
+}
+
 /**
  * The create-only resources through which series are written: `remotewrites` and `otlpmetrics`. What they become is said by the
  * MetricMappings of the namespace; where it ends up is `LiveSamples`, which autoscalers' reads are answered from.
@@ -51,15 +67,14 @@ export class MetricsWrite implements VirtualApi {
   readonly memory: SeriesMemory
   readonly #follower: StoreFollower
   readonly #status: StatusWriter
-  readonly #remoteWrite: RemoteWrite
+  readonly #protocols: ReadonlyMap<string, Protocol>
+  readonly #metrics: WriteMetrics
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
 
   readonly virtual: readonly VirtualGroupVersion[] = [{
     group, version,
-    resources: () => [
-      { name: 'remotewrites', singularName: 'remotewrite', namespaced: true, kind: 'RemoteWrite', verbs: ['create'] }
-    ]
+    resources: () => [...this.#protocols].map(([name, { singular, kind }]) => ({ name, singularName: singular, namespaced: true, kind, verbs: ['create'] }))
   }]
 
   constructor (options: MetricsWriteOptions) {
@@ -67,7 +82,13 @@ export class MetricsWrite implements VirtualApi {
     const now = options.now ?? Date.now
     this.memory = new SeriesMemory({ limits: options.limits, live: options.live, ttlMs: options.ttlMs, clockSkewMs: options.clockSkewMs ?? 60_000, now })
     this.#status = new StatusWriter({ store: options.mappings, onError: options.onError, now })
-    this.#remoteWrite = new RemoteWrite({ memory: this.memory, decompressedBytes })
+    this.#metrics = new WriteMetrics(options.registry, this.memory)
+    const remoteWrite = new RemoteWrite({ memory: this.memory, decompressedBytes })
+    const otlp = new Otlp({ memory: this.memory, decompressedBytes })
+    this.#protocols = new Map<string, Protocol>([
+      ['remotewrites', { singular: 'remotewrite', kind: 'RemoteWrite', handle: (...request) => remoteWrite.handle(...request), failure: plainText }],
+      ['otlpmetrics', { singular: 'otlpmetric', kind: 'OTLPMetrics', handle: (...request) => otlp.handle(...request), failure: (...failure) => otlp.failure(...failure) }]
+    ])
     this.#follower = new StoreFollower(options.mappings, {
       onObject: object => {
         const mapping = object.storageObject() as MetricMapping
@@ -98,7 +119,7 @@ export class MetricsWrite implements VirtualApi {
   kindsChanged (): void { for (const mapping of this.#status.mappings) this.#use(mapping) }
 
   /** Whether a request is for one of the resources. */
-  serves (info: ResourceRequestInfo): boolean { return info.group === group && info.version === version && info.resource === 'remotewrites' }
+  serves (info: ResourceRequestInfo): boolean { return info.group === group && info.version === version && this.#protocols.has(info.resource) }
 
   /** Answers a request that has been authorized. @throws StatusError 400, 403, 404, 405, 413, 503; PageNotFound */
   async handle (context: RequestContext): Promise<void> {
@@ -123,12 +144,14 @@ export class MetricsWrite implements VirtualApi {
 
   async #write (context: RequestContext, info: ResourceRequestInfo): Promise<Answer> {
     const headers = { contentType: context.header('content-type'), contentEncoding: context.header('content-encoding') }
+    const { handle, failure } = this.#protocols.get(info.resource)!
     try {
       const body = await readBody(context, this.#options.bodyBytes)
-      return this.#remoteWrite.handle(info.namespace, body, headers, () => {})
+      this.#metrics.received(info.resource, body.length)
+      return await handle(info.namespace, body, headers, results => { this.#metrics.observe(info.resource, results) })
     } catch (error) {
-      if (error instanceof StatusError && error.code === 413) return plainText(413, error.message)
-      if (error instanceof ProtocolError) return plainText(error.status, error.message)
+      if (error instanceof StatusError && error.code === 413) return failure(413, error.message, headers.contentType)
+      if (error instanceof ProtocolError) return failure(error.status, error.message, headers.contentType)
       throw error
     }
   }
@@ -140,7 +163,7 @@ export class MetricsWrite implements VirtualApi {
     const attributes = {
       operation: 'CREATE' as const,
       resource: { group, version, resource: info.resource },
-      kind: { group, version, kind: 'RemoteWrite' },
+      kind: { group, version, kind: this.#protocols.get(info.resource)!.kind },
       subresource: '', namespace: info.namespace, name: '',
       object: undefined, oldObject: undefined,
       options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },

@@ -1,4 +1,5 @@
 import protobuf, { type IField, type INamespace, type Type } from 'protobufjs'
+import { MessageError } from './message-error.js'
 import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
 import type { WriteResult } from './write-result.js'
@@ -54,9 +55,6 @@ export interface RemoteWriteRequest {
   /** How many exemplars there were; nothing is done with them. */
   readonly exemplars: number
 }
-
-/** A body that is not the message it should be. */
-export class MessageError extends Error { override readonly name = 'MessageError' }
 
 /** Reads the messages of remote write. Made once, as the readers are generated from the descriptors. */
 export class RemoteWriteDecoder {

@@ -1,6 +1,7 @@
 import type { Answer } from '../responses/respond.js'
+import { MessageError } from './message-error.js'
 import { ProtocolError } from './protocol-error.js'
-import { MessageError, RemoteWriteDecoder, type RemoteWriteVersion } from './remote-write-messages.js'
+import { RemoteWriteDecoder, type RemoteWriteVersion } from './remote-write-messages.js'
 import type { SeriesMemory } from './series-memory.js'
 import { SnappyError, uncompressSnappy } from './snappy-block.js'
 import { WriteResult } from './write-result.js'

@@ -112,8 +112,12 @@ export class SeriesMemory {
       state.refuse(problem.reason)
       state.problems.report(problem.reason === 'tooManySeries' ? 'TooManySeries' : 'SamplesRefused', nowMs, () => `${seriesText(series.labels)} ${problem.text}`)
     }
-    if (refusal === undefined) into.result.accepted++
-    else into.result.refuse(refusal.reason, () => `${seriesText(series.labels)} ${refusal.text}`)
+    if (refusal === undefined) {
+      into.result.accepted++
+      return
+    }
+    into.result.refuse(refusal.reason, () => `${seriesText(series.labels)} ${refusal.text}`)
+    into.result.refusedSeries.add(series)
   }
 
   #append (namespace: NamespaceSeries, state: MappingState, identity: MetricIdentity, key: string, { labels, delta = false }: WrittenSeries, point: Point, changed: Map<MappedMetric, MappingState>): { reason: RefusalReason; text: string } | undefined {

@@ -1,3 +1,5 @@
+import type { WrittenSeries } from './written-series.js'
+
 /** Why a sample is not taken. All of them are the sender's to correct: sending the sample again does not help. */
 export type RefusalReason = 'malformed' | 'future' | 'outOfOrder' | 'duplicate' | 'tooManySeries' | 'unsupported'
 
@@ -6,6 +8,8 @@ export interface Refusal { readonly reason: RefusalReason; readonly count: numbe
 /** What became of the samples of one request. */
 export class WriteResult {
   readonly #refused = new Map<RefusalReason, { count: number; example: string }>()
+  /** Series of which a sample was refused. */
+  readonly refusedSeries = new Set<WrittenSeries>()
   /** Samples that were taken over, and those that no mapping asks for. */
   accepted = 0
 
