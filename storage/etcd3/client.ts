@@ -5,6 +5,7 @@ import { StorageError } from '../errors.js'
 import { describeFailure, toStorageError, type CallFailure } from './errors.js'
 import { endpointAddress, type Etcd3StorageOptions } from './options.js'
 import { TlsFiles, type TlsCredentials } from './tls-files.js'
+import { UnaryClient, type UnaryOptions } from './unary-client.js'
 
 /** Options of one gRPC call; here always with a deadline. */
 export type CallOptions = NonNullable<Parameters<KVClient['range']>[1]>
@@ -30,8 +31,11 @@ export interface ReadOptions {
 }
 
 /** One etcd member. Watches have a TCP connection of their own: big replies on a shared one starve watches (etcd issue 15402). */
-interface Member {
+export interface Member {
   readonly endpoint: string
+  /** Reads and writes of keys, which is nearly all there is. */
+  readonly kv: UnaryClient
+  /** Everything else. */
   readonly requests: Etcd3
   readonly watches: Etcd3
 }
@@ -41,7 +45,8 @@ const defaultCertReloadIntervalMs = 10_000
 const longestReadRetryPauseMs = 400
 
 /**
- * Calls etcd over the `etcd3` package, whose own fault handling (which resends writes and opens circuit breakers) is switched off.
+ * Calls etcd: keys over a small client of our own, watches and the rest over the `etcd3` package, whose own fault handling (which resends
+ * writes and opens circuit breakers) is switched off.
  * One member is used until it fails, then the next. Reads are tried again a few times; a write is sent once.
  */
 export class EtcdClient {
@@ -88,7 +93,7 @@ export class EtcdClient {
    * Makes a call that may be made more than once, on another member if there is one, until its timeout.
    * @throws StorageError Compacted, FutureRevision, Unavailable, Aborted, Closed
    */
-  async read<T> (call: (etcd: Etcd3, options: CallOptions) => Promise<T>, { signal, timeoutMs = this.requestTimeoutMs }: ReadOptions = {}): Promise<T> {
+  async read<T> (call: (member: Member, options: UnaryOptions) => Promise<T>, { signal, timeoutMs = this.requestTimeoutMs }: ReadOptions = {}): Promise<T> {
     const until = Date.now() + timeoutMs
     const lastAttempt = this.#members.length + 4
     for (let attempt = 1; ; attempt++) {
@@ -98,7 +103,7 @@ export class EtcdClient {
       // With somewhere else to go, a member that does not answer at all gets only half of the time.
       const share = this.#members.length > 1 && attempt < lastAttempt ? left / 2 : left
       try {
-        return await this.#abortable(call(member.requests, { deadline: Date.now() + share }), signal)
+        return await this.#abortable(call(member, { deadline: Date.now() + share }), signal)
       } catch (error) {
         if (error instanceof StorageError) throw error
         const failure = describeFailure(error)
@@ -114,14 +119,14 @@ export class EtcdClient {
    * Sends a write once. Only a request that certainly was not sent (nobody listens there) goes to the next member.
    * @throws StorageError TooLarge, NoSpace, Unavailable, Closed: the write did not happen. UnsettledWrite: it may have.
    */
-  async write<T> (call: (etcd: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
+  async write<T> (call: (member: Member, options: UnaryOptions) => Promise<T>): Promise<T> {
     const deadline = Date.now() + this.requestTimeoutMs
     const lastAttempt = this.#members.length + 1
     for (let attempt = 1; ; attempt++) {
       this.#assertUsable()
       const member = this.#member()
       try {
-        return await call(member.requests, { deadline })
+        return await call(member, { deadline })
       } catch (error) {
         const failure = describeFailure(error)
         if (failure.kind === 'unknown') throw new UnsettledWrite(failure)
@@ -195,6 +200,7 @@ export class EtcdClient {
   #connect (): Member[] {
     return this.#addresses.map(address => ({
       endpoint: address,
+      kv: new UnaryClient(address, this.#tls?.credentials),
       requests: new Etcd3(clientOptions(address, this.#tls?.credentials)),
       watches: new Etcd3(clientOptions(address, this.#tls?.credentials))
     }))
@@ -234,6 +240,7 @@ function newAborted (signal: AbortSignal | undefined): StorageError {
 
 function disconnect (members: readonly Member[]): void {
   for (const member of members) {
+    member.kv.close()
     member.requests.close()
     member.watches.close()
   }

@@ -41,7 +41,7 @@ export class Compactor {
     const revision = this.#revision
     let reply: ITxnResponse
     try {
-      reply = await this.#client.write(async (etcd, options) => await etcd.kv.txn({
+      reply = await this.#client.write(async ({ requests }, options) => await requests.kv.txn({
         compare: [{ result: 'Equal', target: 'Version', key: compactRevisionKey, version: this.#version }],
         success: [{ request_put: { key: compactRevisionKey, value: Buffer.from(revision.toString()) } }],
         failure: [{ request_range: { key: compactRevisionKey } }]

@@ -1,6 +1,7 @@
-import type { IRangeRequest, IRangeResponse } from 'etcd3'
+import type { IRangeResponse } from 'etcd3'
 import { isStorageError } from '../errors.js'
 import type { ListOptions, ListResult, Revision, StoredValue } from '../interfaces.js'
+import type { RangeFields } from './kv-messages.js'
 import { isProgressKey, prefixRange, progressIndexRange, type KeyRange } from './keys.js'
 import { toStoredValue } from './values.js'
 
@@ -12,7 +13,7 @@ const mostPageKeys = 10_000
 /** Without an asked revision a list begins again if its revision is compacted while it is read; so often. */
 const mostRestarts = 3
 
-export type ReadRange = (request: IRangeRequest) => Promise<IRangeResponse>
+export type ReadRange = (request: RangeFields) => Promise<IRangeResponse>
 
 /**
  * Lists a prefix in pages that all read the same revision. The pages are invisible to the caller.

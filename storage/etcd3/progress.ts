@@ -66,7 +66,7 @@ export class Progress {
     })
     const nested = chunks(puts, mostOperations).map((success): IRequestOp => ({ request_txn: { success } }))
     if (nested.length > mostOperations) throw new Error(`${prefixes.length} watches are too many for one transaction`)
-    await this.#observe('progress', async () => await this.#client.write(async (etcd, options) => await etcd.kv.txn({ success: nested }, options)))
+    await this.#observe('progress', async () => await this.#client.write(async ({ requests }, options) => await requests.kv.txn({ success: nested }, options)))
     for (const prefix of prefixes) this.#indexed.add(prefix)
   }
 }

@@ -1,8 +1,9 @@
-import type { IKeyValue, IRangeRequest, IRangeResponse, IRequestOp } from 'etcd3'
+import type { IKeyValue, IRangeResponse } from 'etcd3'
 import { StorageError, isStorageError } from '../errors.js'
 import type { GetResult, ListOptions, ListResult, Revision, Storage, StorageWatch, WatchOptions } from '../interfaces.js'
 import { EtcdClient, UnsettledWrite, newClosed, type ReadOptions } from './client.js'
 import { Compactor } from './compactor.js'
+import type { RangeFields } from './kv-messages.js'
 import { listPages } from './list.js'
 import type { Etcd3StorageOptions, EtcdOperation } from './options.js'
 import { hasOwnUid, settle, type Unsettled } from './outcome.js'
@@ -95,7 +96,7 @@ export class Etcd3Storage implements Storage {
     await this.#observe('compact', async () => {
       try {
         // Compacting twice is compacting once, so this may be sent again.
-        await this.#client.read(async (etcd, options) => await etcd.kv.compact({ revision: revision.toString() }, options))
+        await this.#client.read(async ({ requests }, options) => await requests.kv.compact({ revision: revision.toString() }, options))
       } catch (error) {
         if (!isStorageError(error, 'Compacted')) throw error
       }
@@ -135,9 +136,9 @@ export class Etcd3Storage implements Storage {
     }
   }
 
-  async #range (request: IRangeRequest, options: ReadOptions): Promise<IRangeResponse> {
+  async #range (request: RangeFields, options: ReadOptions): Promise<IRangeResponse> {
     if (this.#closed !== undefined) throw newClosed()
-    return await this.#client.read(async (etcd, callOptions) => await etcd.kv.range(request, callOptions), options)
+    return await this.#client.read(async ({ kv }, callOptions) => await kv.range(request, callOptions), options)
   }
 
   async #write (write: Unsettled): Promise<{ revision: Revision }> {
@@ -157,19 +158,14 @@ export class Etcd3Storage implements Storage {
     const { operation, key } = write
     const { maxRequestBytes = Infinity, provesAuthorship = hasOwnUid } = this.#options
     const bytes = Buffer.from(key)
-    const change: IRequestOp = operation === 'delete' ? { request_delete_range: { key: bytes } } : { request_put: { key: bytes, value: write.value } }
     if (operation !== 'delete' && write.value.length > maxRequestBytes) throw new StorageError('TooLarge', 'etcdserver: request is too large', { key })
     // To etcd, mod revision 0 is a key that does not exist: nothing that could be updated or deleted.
     if (operation !== 'create' && write.modRevision <= 0n) throw newConflict(write, await this.#read(key))
     const modRevision = operation === 'create' ? '0' : write.modRevision.toString()
     try {
-      const reply = await this.#client.write(async (etcd, options) => await etcd.kv.txn({
-        compare: [{ result: 'Equal', target: 'Mod', key: bytes, mod_revision: modRevision }],
-        success: [change],
-        failure: [{ request_range: { key: bytes } }]
-      }, options))
-      if (reply.succeeded) return { revision: BigInt(reply.header.revision) }
-      throw newConflict(write, reply.responses[0]?.response_range.kvs[0])
+      const reply = await this.#client.write(async ({ kv }, options) => await kv.compareAndSwap({ key: bytes, modRevision, value: operation === 'delete' ? undefined : write.value }, options))
+      if (reply.succeeded) return { revision: BigInt(reply.revision) }
+      throw newConflict(write, reply.current)
     } catch (error) {
       if (!(error instanceof UnsettledWrite)) throw error
       return await this.#observe('readBack', async () => await settle(write, async (k, revision) => await this.#read(k, revision), provesAuthorship, error))
@@ -179,7 +175,7 @@ export class Etcd3Storage implements Storage {
   /** Reads one key also while the storage closes: writes under way may need it. */
   async #read (key: string, revision?: Revision): Promise<IKeyValue | undefined> {
     const request = { key: Buffer.from(key), ...(revision !== undefined && { revision: revision.toString() }) }
-    return (await this.#client.read(async (etcd, options) => await etcd.kv.range(request, options))).kvs[0]
+    return (await this.#client.read(async ({ kv }, options) => await kv.range(request, options))).kvs[0]
   }
 
   /** Times an operation, and makes sure that nothing but a StorageError leaves. */
