@@ -83,6 +83,7 @@ t.test('refusals', t => {
   t.match(problemOfRefusal(newForbidden(resource, 'shop', 'User "x" cannot patch'), 'Deployment "shop"'), { reason: 'Forbidden' })
   const terminating = newForbidden(resource, 'shop', 'it is being terminated')
   t.match(problemOfRefusal(new StatusError({ ...terminating.status, details: { causes: [{ reason: 'NamespaceTerminating' }] } }), 'x'), { reason: 'NamespaceTerminating' })
+  t.match(problemOfRefusal(newStatusError({ code: 500, reason: 'InternalError', message: 'Internal error occurred: failed to allocate a serviceIP: range is full' }), 'Service "shop"'), { reason: 'InternalError', message: /range is full/ })
   t.match(problemOfRefusal(newStatusError({ code: 422, reason: 'Invalid', message: 'bad' }), 'x'), { reason: 'Invalid' })
   for (const error of [newServiceUnavailable('later'), newStatusError({ code: 409, reason: 'Conflict', message: 'changed' }), new Error('mine'), 'nothing']) t.equal(problemOfRefusal(error, 'x'), undefined)
   t.end()

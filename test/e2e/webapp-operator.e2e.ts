@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { registerAnnex, startAnnex } from '../fixtures/control-plane-annex.js'
 import { ApiError, type Condition, type KubeObject } from '../fixtures/control-plane-client.js'
 import { until } from '../fixtures/control-plane-conditions.js'
-import { auditLog, isWrite, startManager } from '../fixtures/control-plane-manager.js'
+import { auditLog, isWrite, metricReader, startManager } from '../fixtures/control-plane-manager.js'
 import { objectOf, pathOf, webapp } from '../fixtures/control-plane-objects.js'
 import { kubelet, patchPodStatus, podsOf, waitingStatus } from '../fixtures/control-plane-pods.js'
 import { startControlPlane } from '../fixtures/control-plane.js'
@@ -175,15 +175,8 @@ t.test('WebApps on a real control plane', async t => {
     t.match(await manager.get('/metrics'), { status: 403, text: 'forbidden: User "system:anonymous" cannot get path "/metrics"' })
     t.match(await manager.get('/metrics', 'nonsense'), { status: 401 })
     t.match(await manager.get('/metrics', token), { status: 403, text: /^forbidden: User "system:serviceaccount:default:reader"/ })
-    const rbac = '/apis/rbac.authorization.k8s.io/v1'
-    await client.create(`${rbac}/clusterroles`, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'metrics' }, rules: [{ nonResourceURLs: ['/metrics'], verbs: ['get'] }] })
-    await client.create(`${rbac}/clusterrolebindings`, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'metrics' }, roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'metrics' }, subjects: [{ kind: 'ServiceAccount', namespace: 'default', name: 'reader' }] })
-    const metric = async (name: string): Promise<number> => {
-      const { status, text } = await manager.get('/metrics', token)
-      const line = text.split('\n').find(l => l.startsWith(name))
-      if (status !== 200 || line === undefined) throw new Error(`${status} ${text.slice(0, 200)}`)
-      return Number(line.split(' ').at(-1))
-    }
+    const read = await metricReader(controlPlane)
+    const metric = async (name: string): Promise<number> => await read(manager, name)
     await until('it to lead', async () => await metric('leader_election_master_status{name="annex-controller-manager"}') === 1, { timeoutMs: 60_000 })
     // Three objects and at least two resyncs.
     await until('resyncs', async () => await metric('workqueue_adds_total{name="webapp"}') >= 15 && await metric('workqueue_depth{name="webapp"}') === 0)
