@@ -28,8 +28,14 @@ export function operatorRules ({ groups }: Pick<Installation, 'groups'>): Policy
     { apiGroups: ['networking.k8s.io'], resources: ['ingresses', 'networkpolicies'], verbs: managing },
     { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: managing },
     { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: managing },
-    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] }
+    // What a Database publishes about itself.
+    { apiGroups: ['metrics.example.com'], resources: ['custommetrics'], verbs: ['create', 'delete'] },
+    // The pods of a StatefulSet that was deleted without them.
+    { apiGroups: [''], resources: ['pods'], verbs: ['delete', 'get', 'list', 'watch'] },
+    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+    // Why StatefulSets get no pods and claims no volumes.
+    { apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] },
+    { apiGroups: ['storage.k8s.io'], resources: ['storageclasses'], verbs: ['list', 'watch'] }
   ]
 }
 
