@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { registerAnnex, servedGroupVersions, startAnnex, type GroupVersion } from '../fixtures/control-plane-annex.js'
+import { annexNamespace, registerAnnex, servedGroupVersions, startAnnex, type Annex, type GroupVersion } from '../fixtures/control-plane-annex.js'
 import { ApiError, type ApiClient, type Condition, type KubeObject } from '../fixtures/control-plane-client.js'
 import { until } from '../fixtures/control-plane-conditions.js'
 import { customMetric, database, objectOf, pathOf, webapp } from '../fixtures/control-plane-objects.js'
@@ -14,7 +16,14 @@ const apiServices = '/apis/apiregistration.k8s.io/v1/apiservices'
 const merge = { 'content-type': 'application/merge-patch+json' }
 
 /** One autoscaler: whom it scales, and the metric that makes it, of which 10 are meant for each replica. */
-interface Scaled { readonly name: string; readonly target: { apiVersion: string; kind: string; name: string }; readonly metric: object; readonly samples: () => Promise<readonly Sample[]> | readonly Sample[] }
+interface Scaled {
+  readonly name: string
+  readonly target: { apiVersion: string; kind: string; name: string }
+  readonly metric: object
+  readonly samples: () => Promise<readonly Sample[]> | readonly Sample[]
+  /** Who is written to, if it is not the Annex that autoscalers ask. */
+  readonly writtenTo?: ApiClient
+}
 interface Sample { readonly name: string; readonly metric: { name: string; labels?: Record<string, string> }; readonly describedObject?: object }
 
 const deployment = (name: string): Scaled['target'] => ({ apiVersion: 'apps/v1', kind: 'Deployment', name })
@@ -42,7 +51,9 @@ t.setTimeout(300_000)
 
 t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on stored metrics', async t => {
   const controlPlane = await startControlPlane(t)
-  const annex = await startAnnex(controlPlane)
+  // Another server of the metrics groups, which is not registered: the registered one routes to it.
+  const other = await startAnnex(controlPlane, { name: 'other' })
+  const annex = await startAnnex(controlPlane, { flags: await routesTo(controlPlane, other) })
   const groupVersions = await servedGroupVersions(controlPlane, annex)
   const isCustom = ({ group }: GroupVersion): boolean => group === 'custom.metrics.k8s.io'
   const register = (of: readonly GroupVersion[]): Promise<void> => registerAnnex(controlPlane, { port: annex.port, certificateAuthorityPem: annex.certificateAuthorityPem, groupVersions: of })
@@ -73,6 +84,8 @@ t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on 
     onExternal('external', 'QueueLength', deployment('external'), { queue: 'mail' }),
     onExternal('external-status', 'status'),
     onObject('webapp', about('example.com/v1', 'WebApp', 'web'), { apiVersion: 'example.com/v1', kind: 'WebApp', name: 'web' }),
+    { ...onExternal('routed', 'theirs-queue'), writtenTo: other.client(controlPlane.admin) },
+    { ...onObject('routed-object', about('v1', 'Service', 'front'), deployment('routed-object'), 'impersonated-load'), writtenTo: other.client(controlPlane.admin) },
     onExternal('database', 'connections', { apiVersion: 'mycompany.io/v2', kind: 'Database', name: 'orders' })
   ]
   await client.create(pathOf(webapp, namespace), { ...objectOf(webapp, 'web'), spec: { ...webapp.body['spec'] as object, replicas: 1 } })
@@ -91,10 +104,10 @@ t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on 
   }))
 
   /** Writes the value that asks for so many replicas, and waits for them. */
-  const scaleTo = async (t: Test, replicas: number, more: object = {}): Promise<void> => {
+  const scaleTo = async (t: Test, replicas: number): Promise<void> => {
     await Promise.all(scaled.map(async of => {
       const samples = await of.samples()
-      for (const sample of samples) await write(client, sample, 10 * replicas / samples.length, more)
+      for (const sample of samples) await write(of.writtenTo ?? client, sample, 10 * replicas / samples.length)
       const began = performance.now()
       await until(`${of.name} to be scaled to ${replicas}`, async () => {
         const spec = await specReplicas(client, of.target)
@@ -118,7 +131,7 @@ t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on 
     const text = 'pods is forbidden: User "system:serviceaccount:annex-system:annex" cannot list resource "pods" in API group "" at the cluster scope'
     await until('the autoscaler to say what is missing', async () => (await conditionOf(client, 'pods', 'ScalingActive'))?.message?.includes(text) === true)
     t.match(await describe(controlPlane, 'pods'), new RegExp(`ScalingActive\\s+False\\s+FailedGetPodsMetric .*${text}; this server needs get, list and watch on pods`))
-    await allowPods(client)
+    await allow(client, 'annex-pods', { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] })
     await until('the autoscaler to read', async () => (await conditionOf(client, 'pods', 'ScalingActive'))?.status === 'True', { timeoutMs: 60_000 })
   })
 
@@ -147,9 +160,17 @@ t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on 
     await until('v1beta2 to be read', async () => (await reads())['v1beta2']! > before['v1beta2']! + 5)
   })
 
+  await t.test('what is routed elsewhere holds when the other side is gone', async t => {
+    await other.process.kill()
+    for (const name of ['routed', 'routed-object']) {
+      await until(`${name} to say that nobody answers`, async () => (await conditionOf(client, name, 'ScalingActive'))?.message?.includes(`the metric is routed to ${other.url}: `) === true)
+      t.equal(await specReplicas(client, deployment(name)), 2, name)
+    }
+  })
+
   await t.test('it holds when samples expire, and kubectl describe says since when', async t => {
     const expired = /expired \d+s ago \(ttl 1s\)/
-    await Promise.all(scaled.map(async of => {
+    await Promise.all(scaled.filter(of => of.writtenTo === undefined).map(async of => {
       // Would be eight replicas if it counted.
       for (const sample of await of.samples()) await write(client, sample, 80, { ttlSeconds: 1, timestamp: new Date(Date.now() - 30_000).toISOString() })
       await until(`${of.name} to say that its sample expired`, async () => expired.test((await conditionOf(client, of.name, 'ScalingActive'))?.message ?? ''), { timeoutMs: 60_000 })
@@ -197,12 +218,29 @@ async function describe (controlPlane: ControlPlane, name: string): Promise<stri
   return (await controlPlane.kubectl(['describe', 'hpa', name, '-n', namespace])).stdout
 }
 
-async function allowPods (client: ApiClient): Promise<void> {
+/** Flags that lead some metrics to another Annex: external ones by a front proxy's certificate, custom ones by a token. */
+async function routesTo (controlPlane: ControlPlane, other: Annex): Promise<string[]> {
+  const { admin: { client }, directory, pki: { frontProxyClient } } = controlPlane
+  const [ca, token] = ['other-ca.crt', 'token'].map(f => join(directory, f)) as [string, string]
+  const serviceAccounts = `/api/v1/namespaces/${annexNamespace}/serviceaccounts`
+  await client.apply(`/api/v1/namespaces/${annexNamespace}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: annexNamespace } })
+  await client.create(serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'annex' } })
+  await allow(client, 'annex-impersonates', { apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] })
+  writeFileSync(ca, other.certificateAuthorityPem)
+  writeFileSync(token, await controlPlane.serviceAccountToken(annexNamespace, 'annex'), { mode: 0o600 })
+  return [
+    `--metrics-route=group=external.metrics.k8s.io,metric=theirs-*,url=${other.url},ca-file=${ca},cert-file=${frontProxyClient.certificateFile},key-file=${frontProxyClient.keyFile}`,
+    `--metrics-route=group=custom.metrics.k8s.io,namespace=${namespace},metric=impersonated-*,url=${other.url},ca-file=${ca},token-file=${token}`
+  ]
+}
+
+/** Gives Annex a right in the whole cluster. */
+async function allow (client: ApiClient, name: string, rule: object): Promise<void> {
   const rbac = '/apis/rbac.authorization.k8s.io/v1'
-  await client.create(`${rbac}/clusterroles`, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'annex-pods' }, rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }] })
+  await client.create(`${rbac}/clusterroles`, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name }, rules: [rule] })
   await client.create(`${rbac}/clusterrolebindings`, {
-    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'annex-pods' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'annex-pods' }, subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'system:serviceaccount:annex-system:annex' }]
+    apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }, subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'system:serviceaccount:annex-system:annex' }]
   })
 }
 
