@@ -15,6 +15,7 @@ Commands:
   controller-manager   the operators of its kinds, on a cluster
   install              put it into a cluster
   uninstall            take it out again, its APIServices first
+  doctor               say which link between the cluster and the store is broken, and how to mend it
   certs                make or inspect the certificates of a data directory: annex certs [make|inspect] [--data-dir=.annex]
   version              print the version
 
@@ -35,6 +36,7 @@ async function main (args: readonly string[]): Promise<number> {
     case 'apiserver': return apiserver(rest)
     case 'install': return (await import('./install/install.js')).install(rest, terminal)
     case 'uninstall': return (await import('./install/uninstall.js')).uninstall(rest, terminal)
+    case 'doctor': return (await import('./doctor/doctor.js')).doctor(rest, terminal)
     case 'certs': return certs(rest)
     case 'controller-manager': return (await import('../controllers/main.js')).controllerManager(rest, { version: packageVersion(), columns: process.stdout.columns })
     case 'version': case '--version': process.stdout.write(`annex ${packageVersion()}\n`); return 0
