@@ -136,11 +136,23 @@ for (const [name, error] of [['expired', expired], ['too large', newTooLargeReso
   })
 }
 
+t.test('a version that can be listed and not be watched is not listed for ever', async t => {
+  const { source, clock, told } = start(t, new ScriptedSource(listOf('10', object('a', '3'))), { useWatchList: false })
+  await clock.advance(5_000)
+  // A server without a cache lists exactly what it is asked for; its watches begin later.
+  source.append(listOf('10', object('a', '3')), new FakeWatch().fail(expired), listOf('30', object('b', '28')))
+  source.last.fail(expired)
+  await clock.advance(10_000)
+  t.same(source.requests.filter(r => r.verb === 'list').map(r => r.resourceVersion), ['0', '10', ''])
+  t.same(source.requests.at(-1)?.resourceVersion, '30')
+  t.same(told, ['replace a', 'replace a', 'replace b'])
+})
+
 t.test('lists are paged only where that costs the server nothing', async t => {
   for (const { name, first, pageSize, limits } of [
     { name: 'the server serves lists from its cache', first: listOf('10'), pageSize: undefined, limits: [undefined, 0] },
     { name: 'the server has no cache, as it pages at once', first: { ...listOf('10'), paginated: true }, pageSize: undefined, limits: [undefined, undefined] },
-    { name: 'the page size is ours to say', first: listOf('10'), pageSize: 2, limits: [2, 2] }
+    { name: 'the page size is ours to say', first: listOf('10'), pageSize: 2, limits: [2, 0] }
   ]) {
     t.test(name, async t => {
       const { source, clock } = start(t, new ScriptedSource(first), { useWatchList: false, ...(pageSize !== undefined && { pageSize }) })

@@ -15,7 +15,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly select?: SelectOptions
   /** Whether to ask for the initial objects as a watch (WatchList, KEP-3157) before falling back to a list. Default true. */
   readonly useWatchList?: boolean
-  /** The size of list pages; by default 500 where the server pages at all. */
+  /** The size of list pages, where lists can be paged; by default 500 where the server pages at all. */
   readonly pageSize?: number
   /** A watch is asked to end after this to twice this. Default 5 minutes, as in client-go. */
   readonly minWatchTimeoutSeconds?: number
@@ -48,6 +48,8 @@ export class Reflector<T extends KubeObject> {
   #lastSyncResourceVersion = ''
   /** The last list or watch was told that the server does not have that version (any more, or yet). */
   #resourceVersionUnavailable = false
+  /** The last list asked for a version and got that very one. */
+  #listedNothingNewer = false
   /** The server pages even what it could serve from its cache, so paging costs it nothing more. */
   #paginated = false
 
@@ -126,6 +128,7 @@ export class Reflector<T extends KubeObject> {
         continue
       }
       this.#resourceVersionUnavailable = false
+      this.#listedNothingNewer = false
       this.#options.store.replace([...objects.values()])
       this.#lastSyncResourceVersion = resourceVersion
       session.idleMs = this.#idleMs
@@ -145,8 +148,8 @@ export class Reflector<T extends KubeObject> {
   async #list (signal: AbortSignal): Promise<void> {
     const { source, store, select = {}, pageSize } = this.#options
     const list = async (resourceVersion: string): Promise<ObjectList<T>> => {
-      // From a version on, the server's cache answers, but only without pages.
-      const limit = pageSize ?? (this.#paginated || resourceVersion === '' || resourceVersion === '0' ? undefined : 0)
+      // From a version on, the server's cache answers, but only without pages: with them, that very version is meant, which is why we list.
+      const limit = resourceVersion === '' || resourceVersion === '0' ? pageSize : this.#paginated ? undefined : 0
       const options: ListOptions = { ...select, resourceVersion, ...(limit !== undefined && { limit }) }
       return await source.listAll(options, { signal })
     }
@@ -159,6 +162,7 @@ export class Reflector<T extends KubeObject> {
     })
     if (resourceVersion === '0' && found.paginated === true) this.#paginated = true
     this.#resourceVersionUnavailable = false
+    this.#listedNothingNewer = resourceVersion !== '' && resourceVersion === found.resourceVersion
     store.replace(found.items)
     this.#lastSyncResourceVersion = found.resourceVersion
   }
@@ -186,6 +190,8 @@ export class Reflector<T extends KubeObject> {
         })
       } catch (error) {
         if (signal.aborted) return
+        // What can be listed but not watched would be listed for ever.
+        if (isExpired(error) && events === 0 && this.#listedNothingNewer) this.#resourceVersionUnavailable = true
         if (!canWatchAgain(error)) throw error
         this.#log.debug({ err: error }, 'the watch failed and is opened again')
         await sleep(this.#clock, this.#backoff.next(), signal)

@@ -17,6 +17,9 @@ import { versionsOf, watchedInformer } from '../fixtures/watched-informer.js'
 const durationMs = parseDuration(process.argv.find(a => a.startsWith('--duration='))?.slice('--duration='.length) ?? '20s')
 t.setTimeout(durationMs + 300_000)
 
+const difference = (nameA: string, a: Record<string, string>, nameB: string, b: Record<string, string>): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(key => a[key] !== b[key]).map(key => `${key} is ${nameA} at ${a[key]}, ${nameB} at ${b[key]}`)
+
 const gvr = { group: 'example.com', version: 'v1', resource: 'webapps' }
 
 t.test(`informers stay equal to lists for ${durationMs / 1000} s of churn, cuts, silence, restarts, compaction and idle hours`, async t => {
@@ -67,9 +70,13 @@ t.test(`informers stay equal to lists for ${durationMs / 1000} s of churn, cuts,
   const equal = async (when: string): Promise<void> => {
     const { items } = await until('a list', async () => await direct.listAll())
     const expected = { all: versionsOf(items), selected: versionsOf(items.filter(o => o.metadata.namespace === 'ns-1' && o.metadata.labels?.['even'] === 'true')) }
-    for (const [name, { cached, told, wrong }] of Object.entries(informers)) {
-      const listed = JSON.stringify(name === 'selecting' ? expected.selected : expected.all)
-      await until(`${name} to be equal to a list ${when}`, () => JSON.stringify(cached()) === listed && JSON.stringify(told()) === listed, { timeoutMs: 60_000, intervalMs: 10 })
+    for (const [name, { cached, told, wrong, informer, seen }] of Object.entries(informers)) {
+      const listed = name === 'selecting' ? expected.selected : expected.all
+      await until(`${name} to be equal to a list ${when}`, () => {
+        const different = [...difference('listed', listed, 'cached', cached()), ...difference('cached', cached(), 'told', told())]
+        if (different.length > 0) throw new Error(`${different.slice(0, 5).join('; ')}, at ${informer.lastSyncResourceVersion}, ${JSON.stringify(seen)}`)
+        return true
+      }, { timeoutMs: 60_000, intervalMs: 10 })
       if (wrong.length > 0) t.same(wrong, [], `${name} ${when}`)
     }
   }
