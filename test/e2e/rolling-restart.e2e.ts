@@ -7,17 +7,16 @@ import { newClientCertificate } from '../../certs/client-certificate.js'
 import { newServingCertificate, servingNames } from '../../certs/serving-certificate.js'
 import { findTool } from '../../hack/tools/build.mjs'
 import { annexServerName, registerAnnex, servedGroupVersions, startAnnex, type Annex } from '../fixtures/control-plane-annex.js'
-import { Informer, newLoadCounts, requestAsClientGo, type LoadCounts } from '../fixtures/control-plane-client-go.js'
-import { ApiClient, type Answer, type Credentials, type KubeObject } from '../fixtures/control-plane-client.js'
+import { ApiClient, type Credentials, type KubeObject } from '../fixtures/control-plane-client.js'
 import { until } from '../fixtures/control-plane-conditions.js'
 import { startLoadBalancer } from '../fixtures/control-plane-load-balancer.js'
-import { database, objectOf, pathOf, webapp, type SampleKind } from '../fixtures/control-plane-objects.js'
+import { loadSummary, underLoad } from '../fixtures/control-plane-load.js'
+import { objectOf, pathOf, webapp } from '../fixtures/control-plane-objects.js'
 import { startControlPlane } from '../fixtures/control-plane.js'
 import { startWitness } from '../fixtures/control-plane-witness.js'
 import { startEtcd } from '../fixtures/etcd.js'
 
 const namespace = 'busy'
-const [writers, readers, informers] = [6, 4, 6]
 
 t.setTimeout(300_000)
 
@@ -59,7 +58,7 @@ t.test('two replicas of Annex on one etcd', async t => {
   })
 
   t.test('a rolling restart under load fails no request', async t => {
-    const counts = await underLoad('restart', async () => {
+    const counts = await underLoad(client, namespace, 'restart', async () => {
       for (const replica of replicas) {
         t.ok(await replica.process.stop(), 'the replica ends by itself')
         await replica.restart()
@@ -70,7 +69,7 @@ t.test('two replicas of Annex on one etcd', async t => {
     })
     t.strictSame(counts.failures, [])
     t.ok(counts.requests > 500, `${counts.requests} requests were made`)
-    t.comment(summary(counts))
+    t.comment(loadSummary(counts))
   })
 
   t.test('new certificates of new authorities under load fail no request', async t => {
@@ -94,7 +93,7 @@ t.test('two replicas of Annex on one etcd', async t => {
     const asRoot = { 'X-Remote-User': 'root', 'X-Remote-Group': 'system:masters' }
     t.notOk(await accepts(nextUser) || await accepts(nextProxy, asRoot), 'the new authorities are not known yet')
 
-    const counts = await underLoad('rotation', async () => {
+    const counts = await underLoad(client, namespace, 'rotation', async () => {
       await caBundle([authority, next])
       pki.write('annex-serving', newServingCertificate(next, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 }))
       for (const replica of replicas) {
@@ -114,67 +113,6 @@ t.test('two replicas of Annex on one etcd', async t => {
       await delay(1_000)
     })
     t.strictSame(counts.failures, [])
-    t.comment(summary(counts))
+    t.comment(loadSummary(counts))
   })
-
-  /** Runs something while clients read, write and watch, and compares in the end what they saw with what is there. */
-  async function underLoad (name: string, work: () => Promise<void>): Promise<LoadCounts> {
-    const counts = newLoadCounts()
-    const kinds: [SampleKind, SampleKind] = [webapp, database]
-    const watching = Array.from({ length: informers }, (_, i) => new Informer(client, pathOf(kinds[i % 2]!, namespace), counts))
-    for (const informer of watching) informer.start()
-    const stop = new AbortController()
-    const load = [
-      ...Array.from({ length: writers }, (_, i) => write(kinds[i % 2]!, `${name}-${i}`, counts, stop.signal)),
-      ...Array.from({ length: readers }, (_, i) => read(kinds[i % 2]!, counts, stop.signal))
-    ]
-    try {
-      await delay(500)
-      await work()
-    } finally {
-      stop.abort()
-      await Promise.all(load)
-    }
-    for (const [i, informer] of watching.entries()) {
-      const { items } = await client.get<{ items: KubeObject[] }>(pathOf(kinds[i % 2]!, namespace))
-      const wanted = JSON.stringify(Object.fromEntries(items.map(o => [o.metadata.name, o.metadata.resourceVersion]).toSorted(([a = ''], [b = '']) => a < b ? -1 : 1)))
-      await until(`informer ${i} to equal the list`, () => JSON.stringify(informer.versions) === wanted, { timeoutMs: 10_000 }).catch((error: unknown) => { counts.failures.push((error as Error).message) })
-      await informer.stop()
-    }
-    return counts
-  }
-
-  /** Creates, changes and deletes objects of its own, and checks that each write is what the next answer builds on. */
-  async function write (kind: SampleKind, prefix: string, counts: LoadCounts, signal: AbortSignal): Promise<void> {
-    for (let i = 0; !signal.aborted; i++) {
-      const name = `${prefix}-${i}`
-      const path = pathOf(kind, namespace, name)
-      const created = await attempt(counts, 'POST', pathOf(kind, namespace), 201, objectOf(kind, name))
-      if (created === undefined) continue
-      const updated = await attempt(counts, 'PUT', path, 200, { ...created.json(), metadata: { ...created.json().metadata, labels: { round: String(i) } } })
-      const seen = await attempt(counts, 'GET', path, 200)
-      if (updated !== undefined && seen !== undefined && seen.json().metadata.resourceVersion !== updated.json().metadata.resourceVersion) counts.failures.push(`GET ${path} is not the last write`)
-      if (i % 3 !== 0) await attempt(counts, 'DELETE', path, 200)
-    }
-  }
-
-  async function read (kind: SampleKind, counts: LoadCounts, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await attempt(counts, 'GET', `${pathOf(kind, namespace)}?limit=50`, 200)
-      await attempt(counts, 'GET', `${pathOf(kind)}?resourceVersion=0`, 200)
-    }
-  }
-
-  async function attempt (counts: LoadCounts, method: string, path: string, status: number, body?: unknown): Promise<Answer | undefined> {
-    try {
-      const answer = await requestAsClientGo(client, counts, method, path, { body })
-      if (answer.status === status) return answer
-      counts.failures.push(`${method} ${path}: ${answer.status} ${answer.text.slice(0, 500)}`)
-    } catch (error) {
-      counts.failures.push(`${method} ${path}: ${(error as Error).message}`)
-    }
-    return undefined
-  }
 })
-
-const summary = (c: LoadCounts): string => `${c.requests} requests, ${c.failures.length} failed, ${c.retries} tried again; ${c.watches} watches, ${c.relists} lists of informers`
