@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
 import { ensurePki } from '../certs/pki-directory.js'
 import { packageVersion } from '../cli/package-version.js'
 import type { Terminal } from './install/terminal.js'
 import { readApiserverCommand } from './options/apiserver-options.js'
+import type { ApiServer } from './server.js'
 
 const usage = `annex serves Kubernetes APIs of your own, with storage of their own.
 
@@ -54,11 +55,11 @@ async function apiserver (args: readonly string[]): Promise<number> {
   }
   const { config } = parsed
   const log = pino({ level: config.verbosity >= 4 ? 'debug' : config.verbosity >= 2 ? 'info' : 'warn' }, pino.destination({ fd: 2, sync: false }))
-  const { ApiServer } = await import('./server.js')
+  const { ApiServer: Server } = await import('./server.js')
   let server
   try {
-    server = await ApiServer.start(config, { log })
-    await server.ready(AbortSignal.timeout(10_000)).catch(() => { log.warn('the store is not available yet; requests are answered with 503 until it is') })
+    server = await Server.start(config, { log })
+    await filled(server, log)
   } catch (error) {
     process.stderr.write(`annex apiserver: ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
@@ -79,6 +80,19 @@ async function apiserver (args: readonly string[]): Promise<number> {
   })
   await server.close()
   return 0
+}
+
+/** How long a store that is there takes to be read, at most; without one the server begins all the same. */
+const storeWaitMs = 1_000
+
+/** Waits for the caches, but not for a store that is not there: that is said, and again when it is. */
+async function filled (server: ApiServer, log: Logger): Promise<void> {
+  const { storage } = server.config
+  const store = storage.type === 'etcd' ? `etcd at ${storage.servers.join(', ')}` : storage.directory
+  await server.ready(AbortSignal.timeout(storeWaitMs)).catch(() => {
+    log.warn({ store }, 'the store is not available yet; requests are answered with 503 until it is')
+    server.ready().then(() => { log.warn({ store }, 'the store is available now') }, () => {})
+  })
 }
 
 async function certs (args: readonly string[]): Promise<number> {

@@ -82,9 +82,11 @@ for (const binary of etcdVersionsOrSkip('faults of etcd').slice(-1)) {
     t.ok(list.headers['retry-after'] !== undefined, 'it says when to come back')
     t.match((await server.request('GET', '/readyz?verbose')).text, /^\[-\]informer-sync failed: reason withheld$/m)
     t.equal((await server.request('GET', '/apis/example.com/v1')).status, 200)
+    t.match(server.stderr, `etcd at ${etcd.endpoint}","msg":"the store is not available yet; requests are answered with 503 until it is"`, 'it says so')
     await etcd.restart()
     await heals(server)
     t.equal((await server.request('GET', webapps)).status, 200)
+    t.match(server.stderr, 'the store is available now')
   })
 }
 
