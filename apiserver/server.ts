@@ -140,7 +140,7 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
     error: error => { log.error({ err: error }, 'the changed authority of the front proxy is not used') }
   })
   if (frontProxy !== undefined) closers.push(() => frontProxy.close())
-  const cluster = config.cluster && await Cluster.join({ config, log, onAuthoritiesChange, userAgent: `annex/${version}` })
+  const cluster = config.cluster && await Cluster.join({ config, log, observe: (what, code, seconds) => { metrics.delegated(what, code, seconds) }, onAuthoritiesChange, userAgent: `annex/${version}` })
   if (cluster !== undefined) closers.push(() => cluster.close())
   const published = cluster?.authentication
   certificates = await serveCertificates(config, log, closers, {

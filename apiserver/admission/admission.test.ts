@@ -33,6 +33,23 @@ t.test('plug-ins are asked in order, each phase by itself, about what they care 
   t.same(asked, [])
 })
 
+t.test('managedFields that a plug-in has broken become what they were, with a warning', async t => {
+  const entry = { manager: 'kubectl', operation: 'Update', apiVersion: 'example.com/v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': {} } } as const
+  const admit = async (change: (managedFields: { [member: string]: unknown }[]) => unknown, mutates = true): Promise<{ object: KubeObject; warnings: string[] }> => {
+    const object = { metadata: { name: 'x', managedFields: [structuredClone(entry)] } } as unknown as KubeObject
+    const warnings: string[] = []
+    const plugin: AdmissionPlugin = { name: 'old', mutates, admit: async ({ object }) => { change(object!.metadata.managedFields as never) } }
+    await new AdmissionChain([plugin]).admit(attributes({ object, warn: text => { warnings.push(text) } }))
+    return { object, warnings }
+  }
+  const broken = await admit(([first]) => { first!['operation'] = '' })
+  t.same(broken.object.metadata.managedFields, [entry])
+  t.same(broken.warnings, ['.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: operation must be `Apply` or `Update`'])
+  const changed = await admit(([first]) => { first!['manager'] = 'other' })
+  t.match(changed, { object: { metadata: { managedFields: [{ manager: 'other' }] } }, warnings: [] }, 'a change that is none of the kind stays')
+  t.same((await admit(([first]) => { first!['operation'] = '' }, false)).warnings, [], 'who says that it changes nothing is believed')
+})
+
 async function lifecycle (t: Pick<typeof import('tap').default, 'teardown'>, options: Partial<NamespaceLifecycleOptions> = {}): Promise<{ api: FakeKubeApiserver; plugin: NamespaceLifecycle }> {
   const api = await FakeKubeApiserver.start(t)
   const client = new ClusterClient({ userAgent: 'test', credentials: { name: 'test', read: async () => ({ server: api.url, headers: {}, tls: { ca: api.ca.certificatePem } }) } })

@@ -1,3 +1,6 @@
+import { ManagedFieldsError } from '../apply/errors.js'
+import { FieldsV1Cache } from '../apply/fields-v1.js'
+import { decodeManagedFields } from '../apply/managers.js'
 import type { AdmissionAttributes, AdmissionPlugin, Operation } from './interfaces.js'
 
 /** Asks admission plug-ins in their order; the first that throws refuses the write. */
@@ -17,8 +20,27 @@ export class AdmissionChain {
     return this.#plugins.some(plugin => wants(plugin, operation))
   }
 
-  /** Plug-ins may change the object. @throws StatusError */
+  /**
+   * Plug-ins may change the object. If its managedFields are none any more, they become what they were, with a warning (k8s.io/apiserver
+   * `NewManagedFieldsValidatingAdmissionController`).
+   * @throws StatusError
+   */
   async admit (attributes: AdmissionAttributes): Promise<void> {
+    const { object, operation } = attributes
+    if (object === undefined || !this.#plugins.some(p => p.admit !== undefined && p.mutates !== false && wants(p, operation))) return this.#admit(attributes)
+    const before = structuredClone(object.metadata.managedFields)
+    await this.#admit(attributes)
+    try {
+      decodeManagedFields(object.metadata.managedFields, new FieldsV1Cache())
+    } catch (error) {
+      if (!(error instanceof ManagedFieldsError)) throw error
+      if (before === undefined) delete object.metadata.managedFields
+      else object.metadata.managedFields = before
+      attributes.warn(`.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${error.message}`)
+    }
+  }
+
+  async #admit (attributes: AdmissionAttributes): Promise<void> {
     for (const plugin of this.#plugins) if (plugin.admit !== undefined && wants(plugin, attributes.operation)) await plugin.admit(attributes)
   }
 

@@ -40,6 +40,8 @@ export interface AdmissionPlugin {
   readonly name: string
   /** Default: all. */
   readonly operations?: readonly Operation[]
+  /** Whether `admit` may change the object; one that only refuses spares the others a check. Default: true. */
+  readonly mutates?: boolean
   /** Default: all. */
   readonly resource?: { readonly group: string; readonly resource: string }
   admit?: (attributes: AdmissionAttributes) => Promise<void>

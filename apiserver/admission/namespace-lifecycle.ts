@@ -28,6 +28,7 @@ type Phase = 'Active' | 'Terminating' | ''
 export class NamespaceLifecycle implements AdmissionPlugin {
   readonly name = 'NamespaceLifecycle'
   readonly operations = ['CREATE', 'UPDATE'] as const
+  readonly mutates = false
   readonly #options: NamespaceLifecycleOptions
   readonly #namespaces: Informer<Phase>
 

@@ -118,7 +118,7 @@ t.test('details: annotations keep their first value, long user agents are cut, i
   record.annotate('k', 'first')
   record.annotate('k', 'second')
   record.setDecision('error')
-  record.setImpersonatedUser({ name: 'jane', uid: '7', groups: [] })
+  record.setImpersonatedUser({ name: 'jane', uid: '7', groups: [] }, 'impersonate:user-info')
   const object = { metadata: { name: 'a', managedFields: [{ manager: 'm' }] } }
   record.setRequestObject(object)
   record.setResponseBytes(Buffer.from(JSON.stringify({ kind: 'Table', rows: [{ cells: [], object }], items: [object] })))
@@ -129,6 +129,7 @@ t.test('details: annotations keep their first value, long user agents are cut, i
   t.same(event['annotations'], { 'k': 'first', 'authorization.k8s.io/reason': 'internal error' })
   t.equal(event['userAgent'], 'x'.repeat(1024) + '...TRUNCATED')
   t.same(event['impersonatedUser'], { username: 'jane', uid: '7' })
+  t.same(event['authenticationMetadata'], { impersonationConstraint: 'impersonate:user-info' })
 })
 
 t.test('a patch that is not JSON cannot break or forge a line', async t => {

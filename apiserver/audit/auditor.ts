@@ -123,6 +123,7 @@ export class AuditRecord {
       verb: request.attributes.verb,
       user: request.attributes.user,
       impersonatedUser: undefined,
+      impersonationConstraint: '',
       sourceIPs: request.sourceIPs,
       userAgent: request.userAgent.length > maxUserAgentLength ? request.userAgent.slice(0, maxUserAgentLength) + '...TRUNCATED' : request.userAgent,
       objectRef: objectRefOf(request.attributes),
@@ -140,8 +141,10 @@ export class AuditRecord {
   get wantsRequestObject (): boolean { return atLeast(this.#config.level, 'Request') }
   get wantsResponseObject (): boolean { return atLeast(this.#config.level, 'RequestResponse') }
 
-  setImpersonatedUser (user: UserInfo): void {
+  /** @param constraint the right by which it was allowed, such as `impersonate:user-info`; empty for the old `impersonate` */
+  setImpersonatedUser (user: UserInfo, constraint: string): void {
     this.#event.impersonatedUser = user
+    this.#event.impersonationConstraint = constraint
   }
 
   /** Adds an annotation; the first value of a key stays. */

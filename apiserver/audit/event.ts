@@ -32,6 +32,8 @@ export interface AuditEvent {
   readonly verb: string
   readonly user: UserInfo | undefined
   impersonatedUser: UserInfo | undefined
+  /** Empty: none. */
+  impersonationConstraint: string
   readonly sourceIPs: readonly string[]
   readonly userAgent: string
   objectRef: ObjectReference | undefined
@@ -48,6 +50,7 @@ export function printEvent (event: AuditEvent): string {
   let out = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"${event.level}","auditID":${printJson(event.auditID)},"stage":"${event.stage}"` +
     `,"requestURI":${printJson(event.requestURI)},"verb":${printJson(event.verb)},"user":${printUser(event.user)}`
   if (event.impersonatedUser !== undefined) out += `,"impersonatedUser":${printUser(event.impersonatedUser)}`
+  if (event.impersonationConstraint !== '') out += `,"authenticationMetadata":{"impersonationConstraint":${printJson(event.impersonationConstraint)}}`
   if (event.sourceIPs.length > 0) out += `,"sourceIPs":${printJson([...event.sourceIPs])}`
   if (event.userAgent !== '') out += `,"userAgent":${printJson(event.userAgent)}`
   if (event.objectRef !== undefined) out += `,"objectRef":${printObjectRef(event.objectRef)}`

@@ -55,7 +55,8 @@ t.test('what the cluster cannot tell is not kept', async t => {
 })
 
 t.test('a cluster that does not answer is waited for only so long, and one question serves all', async t => {
-  const { api, reviewer } = await start(t, { timeoutMs: 50 })
+  // Long enough for a request to arrive on a machine that is busy.
+  const { api, reviewer } = await start(t, { timeoutMs: 2_000 })
   api.on(path, () => 'never')
   await Promise.all([t.rejects(reviewer.verify('x'), { message: /deadline|timeout/i }), t.rejects(reviewer.verify('x'), { message: /deadline|timeout/i })])
   t.equal(api.count(path), 1)
@@ -64,6 +65,19 @@ t.test('a cluster that does not answer is waited for only so long, and one quest
   await until(() => api.count(path) === 2)
   leaving.abort(new Error('left'))
   await t.rejects(waiting, { message: 'left' })
+})
+
+t.test('every request is told of, tries again too', async t => {
+  const seen: string[] = []
+  const { api, reviewer } = await start(t, { observe: (code, seconds) => { seen.push(seconds > 0 ? code : 'no time') } })
+  let failures = 1
+  api.on(path, () => failures-- > 0 ? { status: 500 } : tokenReview({ username: 'x' }))
+  await reviewer.verify('x')
+  await reviewer.verify('x')
+  t.same(seen.splice(0), ['500', '201'])
+  api.on(path, () => undefined)
+  await t.rejects(reviewer.verify('y'))
+  t.same(new Set(seen), new Set(['<error>']))
 })
 
 t.test('no more tokens are remembered than allowed', async t => {

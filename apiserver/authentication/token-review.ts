@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import type { ClusterClient } from '../cluster/client.js'
+import type { ClusterClient, ClusterRequest } from '../cluster/client.js'
 import { ExpiringCache } from '../cluster/expiring-cache.js'
 import { retry } from '../cluster/retry.js'
 import type { UserInfo } from './interfaces.js'
@@ -13,6 +13,8 @@ export interface TokenReviewOptions {
   /** Default 32768 tokens. */
   readonly cacheSize?: number | undefined
   readonly retryDelayMs?: number | undefined
+  /** Told of every request to the cluster, for metrics. */
+  readonly observe?: ClusterRequest['observe']
   readonly now?: (() => number) | undefined
 }
 
@@ -50,11 +52,11 @@ export class TokenReviewer {
 
   /** The question is everybody's who has this token: it does not end when the one who asked first leaves. */
   async #review (token: string): Promise<UserInfo | undefined> {
-    const { client, retryDelayMs, timeoutMs = 10_000 } = this.#options
+    const { client, observe, retryDelayMs, timeoutMs = 10_000 } = this.#options
     const signal = AbortSignal.timeout(timeoutMs)
     const body = JSON.stringify({ kind: 'TokenReview', apiVersion: 'authentication.k8s.io/v1', metadata: {}, spec: { token }, status: { user: {} } })
     const { status } = await retry(
-      () => client.json<TokenReview>({ method: 'POST', path: '/apis/authentication.k8s.io/v1/tokenreviews', body, signal, timeoutMs }),
+      () => client.json<TokenReview>({ method: 'POST', path: '/apis/authentication.k8s.io/v1/tokenreviews', body, signal, timeoutMs, observe }),
       { signal, ...(retryDelayMs !== undefined && { delayMs: retryDelayMs }) }
     )
     if (status?.authenticated !== true) {

@@ -1,4 +1,4 @@
-import type { ClusterClient } from '../cluster/client.js'
+import type { ClusterClient, ClusterRequest } from '../cluster/client.js'
 import { ExpiringCache } from '../cluster/expiring-cache.js'
 import { retry } from '../cluster/retry.js'
 import type { Attributes, AuthorizationResult, Authorizer, Caller } from './interfaces.js'
@@ -14,6 +14,8 @@ export interface SubjectAccessReviewOptions {
   /** Default 8192 answers. */
   readonly cacheSize?: number | undefined
   readonly retryDelayMs?: number | undefined
+  /** Told of every request to the cluster, for metrics. */
+  readonly observe?: ClusterRequest['observe']
   readonly now?: (() => number) | undefined
 }
 
@@ -51,10 +53,10 @@ export class SubjectAccessReviewAuthorizer implements Authorizer {
 
   /** The question may be several callers': it does not end when the one who asked first leaves. */
   async #review (spec: string): Promise<AuthorizationResult> {
-    const { client, retryDelayMs, timeoutMs } = this.#options
+    const { client, observe, retryDelayMs, timeoutMs } = this.#options
     const body = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{},"spec":${spec},"status":{"allowed":false}}`
     const { status = {} } = await retry(
-      () => client.json<SubjectAccessReview>({ method: 'POST', path: '/apis/authorization.k8s.io/v1/subjectaccessreviews', body, timeoutMs }),
+      () => client.json<SubjectAccessReview>({ method: 'POST', path: '/apis/authorization.k8s.io/v1/subjectaccessreviews', body, timeoutMs, observe }),
       retryDelayMs === undefined ? {} : { delayMs: retryDelayMs }
     )
     const reason = status.reason ?? ''

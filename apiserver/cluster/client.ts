@@ -6,6 +6,8 @@ import type { Credentials, CredentialSource } from './credentials.js'
 import { ClusterError, connectionErrorText } from './errors.js'
 
 export interface ClusterRequest {
+  /** Told of the answer: its HTTP status, or `<error>` if there was none, and how long it took. */
+  readonly observe?: ((code: string, seconds: number) => void) | undefined
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path and query. */
   readonly path: string
@@ -71,6 +73,8 @@ export class ClusterClient {
   async #whole (request: ClusterRequest, maxBytes: number): Promise<{ answer: IncomingMessage; body: Buffer }> {
     // Not AbortSignal.timeout: that keeps a timer for every answered request.
     const ending = new AbortController()
+    const begun = performance.now()
+    const observe = (code: string): void => { request.observe?.(code, (performance.now() - begun) / 1000) }
     const leave = (): void => { ending.abort(request.signal?.reason) }
     request.signal?.throwIfAborted()
     const timer = setTimeout(() => {
@@ -81,8 +85,10 @@ export class ClusterClient {
       const answer = await this.#open(request, ending.signal)
       const body = await readAll(answer, ending.signal, maxBytes)
       this.#warn(answer)
+      observe(String(answer.statusCode))
       return { answer, body }
     } catch (error) {
+      observe('<error>')
       throw ending.signal.aborted ? ending.signal.reason as Error : error
     } finally {
       clearTimeout(timer)

@@ -13,6 +13,8 @@ export interface ClusterOptions {
   readonly userAgent: string
   /** Other client authorities are in force. */
   readonly onAuthoritiesChange: () => void
+  /** Told of every TokenReview (authn) and SubjectAccessReview (authz) that was sent, for metrics. */
+  readonly observe?: ((what: 'authn' | 'authz', code: string, seconds: number) => void) | undefined
   readonly log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void }
 }
 
@@ -50,7 +52,7 @@ export class Cluster {
    * @throws Error naming the file that is wrong, or that the cluster cannot be asked (unless `--authentication-tolerate-lookup-failure`)
    */
   static async join (options: ClusterOptions): Promise<Cluster> {
-    const { config, log, onAuthoritiesChange, userAgent } = options
+    const { config, log, observe, onAuthoritiesChange, userAgent } = options
     const { authentication, authorization } = config
     const clients = new Map<string, ClusterClient>()
     const clientOf = async (credentials: ClusterCredentials): Promise<ClusterClient> => {
@@ -81,8 +83,8 @@ export class Cluster {
       lifecycle.start()
       return new Cluster({
         authentication: published,
-        tokens: new TokenReviewer({ client: authenticating, cacheTtlMs: authentication.tokenCacheTtlMs }),
-        authorizer: new SubjectAccessReviewAuthorizer({ client: authorizing, allowCacheTtlMs: authorization.allowCacheTtlMs, denyCacheTtlMs: authorization.denyCacheTtlMs }),
+        tokens: new TokenReviewer({ client: authenticating, cacheTtlMs: authentication.tokenCacheTtlMs, observe: (code, seconds) => { observe?.('authn', code, seconds) } }),
+        authorizer: new SubjectAccessReviewAuthorizer({ client: authorizing, allowCacheTtlMs: authorization.allowCacheTtlMs, denyCacheTtlMs: authorization.denyCacheTtlMs, observe: (code, seconds) => { observe?.('authz', code, seconds) } }),
         lifecycle,
         core: reading,
         log,

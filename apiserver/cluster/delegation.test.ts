@@ -168,13 +168,17 @@ t.test('answers about rights are kept, refusals too; what cannot be decided is a
   const jane = newClientCertificate(api.ca, { user: 'jane' })
   for (let i = 0; i < 3; i++) t.equal((await ask(server, webapps, { pair: jane })).status, 200)
   t.equal(api.count(accessReviews), 1)
+  const metrics = (await ask(server, '/metrics', { pair: jane })).text
+  t.match(metrics, /^apiserver_delegated_authz_request_total\{code="201"\} 2$/m)
+  t.match(metrics, /^apiserver_delegated_authz_request_duration_seconds_count\{code="201"\} 2$/m)
+  t.match(metrics, /^# TYPE apiserver_delegated_authn_request_total counter$/m)
   api.on(accessReviews, () => accessReview({ allowed: false, reason: 'because' }))
   const mallory = newClientCertificate(api.ca, { user: 'mallory' })
   for (let i = 0; i < 2; i++) {
     const { status, text } = await ask(server, webapps, { pair: mallory })
     t.same([status, (JSON.parse(text) as { message: string }).message], [403, 'webapps.example.com is forbidden: User "mallory" cannot list resource "webapps" in API group "example.com" in the namespace "default": because'])
   }
-  t.equal(api.count(accessReviews), 2)
+  t.equal(api.count(accessReviews), 3)
   t.equal((await ask(server, webapps, { pair: jane })).status, 200, 'still believed')
   t.equal((await ask(server, '/readyz')).status, 403, 'not in the list any more')
   t.equal((await ask(server, '/open/nothing')).status, 404)

@@ -172,11 +172,17 @@ export class Pipeline {
 
   /** Whoever may do so acts as another user from here on; the audit log names both. */
   async #impersonate (context: RequestContext): Promise<void> {
-    const wanted = wantedUser(context.req.rawHeaders)
+    let wanted
+    try {
+      wanted = wantedUser(context.req.rawHeaders)
+    } catch (error) {
+      if ('setHeader' in context.res) context.res.setHeader('x-content-type-options', 'nosniff') // as upstream's filters do, for a 403 too
+      throw error
+    }
     if (wanted === undefined) return
-    const { user } = await this.#impersonator.impersonate(wanted, attributesOf(context), context.signal)
+    const { user, constraint } = await this.#impersonator.impersonate(wanted, attributesOf(context), context.signal)
     context.user = user
-    context.audit?.setImpersonatedUser(user)
+    context.audit?.setImpersonatedUser(user, constraint)
   }
 
   #auditRequest (context: RequestContext): AuditRequest {

@@ -4,6 +4,9 @@ import type { RequestContext } from '../request-context.js'
 import { Counters, Histograms, type CounterSeries, type HistogramSeries } from './series.js'
 
 const durationBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+const delegatedBuckets = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10]
+/** What is asked of the cluster: who a token belongs to, and what a user may do. */
+type Delegated = 'authn' | 'authz'
 const requestLabels = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const
 const storageBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
 
@@ -25,6 +28,8 @@ export class Metrics {
   readonly storageRequests = new Histograms({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
   readonly storageErrors = new Counter({ name: 'etcd_request_errors_total', help: 'Storage operations that failed.', labelNames: ['operation', 'code'], registers: [this.registry] })
 
+  readonly #delegatedTotals: Readonly<Record<Delegated, Counter>>
+  readonly #delegatedDurations: Readonly<Record<Delegated, Histogram>>
   readonly #requestSeries = new Map<string, RequestSeries>()
 
   /** Named and cut as in custom-metrics-apiserver. */
@@ -32,6 +37,12 @@ export class Metrics {
 
   constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined; certificateRotation?: () => CertificateRotation | undefined }) {
     collectDefaultMetrics({ register: this.registry })
+    const total = (what: Delegated): Counter =>
+      new Counter({ name: `apiserver_delegated_${what}_request_total`, help: 'Number of HTTP requests partitioned by status code.', labelNames: ['code'], registers: [this.registry] })
+    const duration = (what: Delegated): Histogram =>
+      new Histogram({ name: `apiserver_delegated_${what}_request_duration_seconds`, help: 'Request latency in seconds. Broken down by status code.', labelNames: ['code'], buckets: delegatedBuckets, registers: [this.registry] })
+    this.#delegatedTotals = { authn: total('authn'), authz: total('authz') }
+    this.#delegatedDurations = { authn: duration('authn'), authz: duration('authz') }
     const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[], read: (set: (labels: Record<T, string>, value: number) => void) => void): void => {
       void new Gauge({ name, help, labelNames, registers: [this.registry], collect () { this.reset(); read((labels, value) => { this.set(labels, value) }) } })
     }
@@ -66,6 +77,12 @@ export class Metrics {
     perStore('apiserver_watch_cache_initializations_total', 'Times the watch cache was filled.', s => s.initializations)
     perStore('apiserver_registered_watchers', 'Watches under way.', s => s.watchers)
     perStore('apiserver_terminated_watchers_total', 'Watches ended because their client was too slow.', s => s.watchersEndedSlow)
+  }
+
+  /** A review was asked of the cluster; `code` is `<error>` if there was no answer. */
+  delegated (what: Delegated, code: string, seconds: number): void {
+    this.#delegatedTotals[what].inc({ code })
+    this.#delegatedDurations[what].observe({ code }, seconds)
   }
 
   /** Called when a watch begins; the answer ends it. */

@@ -57,6 +57,12 @@ t.test('anonymous sees only health and version', async t => {
   }
 })
 
+t.test('impersonation headers without a user are refused before anything else is decided', async t => {
+  const answer = await server.request('GET', webapps, { headers: { 'impersonate-group': 'operators' } })
+  t.match(answer.failure, { kind: 'Status', code: 400, reason: 'BadRequest', message: / without impersonating a user name$/ })
+  t.equal(answer.headers['x-content-type-options'], 'nosniff')
+})
+
 t.test('refusals name the user, the verb, the resource and the place', async t => {
   const refused: readonly (readonly [string, string, TestUser, string])[] = [
     ['GET', webapps, 'anonymous', 'webapps.example.com is forbidden: User "system:anonymous" cannot list resource "webapps" in API group "example.com" in the namespace "shop"'],
