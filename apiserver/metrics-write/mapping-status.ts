@@ -38,9 +38,10 @@ function readiness (state: MappingState): Observed {
   return { type, status: 'False', reason: 'Expired', message: 'all series that matched have ended or expired' }
 }
 
-/** Whether the difference is worth a write now: conditions at once, numbers when they are some time old. */
-export function statusDiffers (status: MetricMappingStatus, before: MetricMapping['status']): 'conditions' | 'numbers' | undefined {
+/** The most important part in which they differ: how soon it is written depends on it. */
+export function statusDifference (status: MetricMappingStatus, before: MetricMapping['status']): 'conditions' | 'counts' | 'time' | undefined {
   const text = (s: MetricMappingStatus | undefined): string => JSON.stringify([s?.observedGeneration, (s?.conditions ?? []).map(c => [c.type, c.status, c.reason]).sort()])
   if (text(status) !== text(before)) return 'conditions'
-  return status.matchedSeries !== before?.matchedSeries || status.metrics !== before?.metrics || status.lastSampleTime !== before?.lastSampleTime ? 'numbers' : undefined
+  if (status.matchedSeries !== Number(before?.matchedSeries ?? -1) || status.metrics !== Number(before?.metrics ?? -1)) return 'counts'
+  return status.lastSampleTime === before?.lastSampleTime ? undefined : 'time'
 }

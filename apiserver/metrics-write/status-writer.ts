@@ -1,7 +1,7 @@
 import type { Store } from '../../registry/generic/store/store.js'
 import { isReason } from '../../registry/meta/status-error.js'
 import type { MetricMapping, MetricMappingStatus } from '../../registry/metrics.example.com/metricmappings/types.js'
-import { mappingStatus, statusDiffers } from './mapping-status.js'
+import { mappingStatus, statusDifference } from './mapping-status.js'
 import type { MappingState } from './mapping-state.js'
 
 export interface StatusWriterOptions {
@@ -11,10 +11,8 @@ export interface StatusWriterOptions {
   readonly now: () => number
 }
 
-/** Numbers alone are written so often at most. */
-const numbersEveryMs = 30_000
-/** And anything of one mapping so often. */
-const anythingEveryMs = 2_000
+/** What differs of one mapping is written so long after the last write of it, at the earliest. */
+const waitMs = { conditions: 2_000, counts: 5_000, time: 30_000 }
 /** In one round, of all mappings. */
 const writesPerRound = 10
 /** A replica that got no sample for so long leaves the status to those that do. */
@@ -49,12 +47,12 @@ export class StatusWriter {
       const key = `${state.mapping.namespace}/${state.mapping.name}`
       const object = this.#mappings.get(key)
       const sinceMs = nowMs - (this.#writtenMs.get(key) ?? -Infinity)
-      if (object === undefined || sinceMs < anythingEveryMs) continue
+      if (object === undefined || sinceMs < waitMs.conditions) continue
       const spokenFor = object.status?.observedGeneration === state.mapping.generation
       const ours = state.receivedMs !== undefined && (nowMs - state.receivedMs <= receivedWithinMs || sinceMs < Infinity)
       if (spokenFor && !ours) continue
-      const differs = statusDiffers(mappingStatus(state, object.status, nowMs), object.status)
-      if (differs === 'conditions' || (differs === 'numbers' && sinceMs >= numbersEveryMs)) due.push({ key, state })
+      const difference = statusDifference(mappingStatus(state, object.status, nowMs), object.status)
+      if (difference !== undefined && sinceMs >= waitMs[difference]) due.push({ key, state })
     }
     // Those that waited longest come first.
     due.sort((a, b) => (this.#writtenMs.get(a.key) ?? 0) - (this.#writtenMs.get(b.key) ?? 0))
