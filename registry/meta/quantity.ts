@@ -90,11 +90,11 @@ export function compareQuantities (a: Quantity, b: Quantity): number {
   return x < y ? -1 : x > y ? 1 : 0
 }
 
-/** The exact sum, in the family of the first. */
+/** The exact sum, in the family of the first that is not zero. */
 export function addQuantities (a: Quantity, b: Quantity): Quantity {
   const scale = Math.min(a.scale, b.scale)
   const at = (q: Quantity): bigint => q.unscaled * 10n ** BigInt(q.scale - scale)
-  return quantityOf(at(a) + at(b), scale, a.format)
+  return quantityOf(at(a) + at(b), scale, a.unscaled === 0n ? b.format : a.format)
 }
 
 /**
