@@ -1,11 +1,11 @@
 import { createHash, createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
-import forge from 'node-forge'
+import type nodeForge from 'node-forge'
 import { parseDer } from './certificate-fields.js'
 import { CertificateError } from './errors.js'
+import { forge } from './forge.js'
 
-const { asn1, pki } = forge
-type Asn1 = forge.asn1.Asn1
+type Asn1 = nodeForge.asn1.Asn1
 
 /** A name as it stands in a certificate: one CN, any number of O. */
 export interface DistinguishedName {
@@ -44,7 +44,7 @@ export interface CertificateTemplate {
 export function buildCertificate (template: CertificateTemplate, issuer: Issuer): Buffer {
   const algorithm = signatureAlgorithm(issuer.privateKey)
   const subjectKeyId = keyIdentifier(template.publicKey)
-  const cert = pki.createCertificate()
+  const cert = forge.pki.createCertificate()
   cert.serialNumber = serialNumber()
   cert.validity.notBefore = template.notBefore
   cert.validity.notAfter = template.notAfter
@@ -52,7 +52,7 @@ export function buildCertificate (template: CertificateTemplate, issuer: Issuer)
   cert.setSubject(subject)
   cert.setIssuer(subject)
   // Forge insists on an RSA key; it is replaced below.
-  cert.publicKey = pki.rsa.setPublicKey(new forge.jsbn.BigInteger('3'), new forge.jsbn.BigInteger('3'))
+  cert.publicKey = forge.pki.rsa.setPublicKey(new forge.jsbn.BigInteger('3'), new forge.jsbn.BigInteger('3'))
   cert.siginfo.algorithmOid = sha256WithRsa
   cert.setExtensions([
     ...usageExtensions(template),
@@ -60,17 +60,17 @@ export function buildCertificate (template: CertificateTemplate, issuer: Issuer)
     { id: '2.5.29.35', value: authorityKeyIdentifier(issuer, subjectKeyId) }
   ])
 
-  const tbs = (pki as unknown as { getTBSCertificate: (certificate: forge.pki.Certificate) => Asn1 }).getTBSCertificate(cert)
+  const tbs = (forge.pki as unknown as { getTBSCertificate: (certificate: nodeForge.pki.Certificate) => Asn1 }).getTBSCertificate(cert)
   const fields = tbs.value as Asn1[]
   fields[tbsIndex.signature] = algorithm.identifier()
   fields[tbsIndex.publicKey] = parseDer(template.publicKey.export({ type: 'spki', format: 'der' }))
   if (issuer.certificate !== undefined) fields[tbsIndex.issuer] = subjectOf(issuer.certificate)
 
   const signature = sign(algorithm.digest, toDer(tbs), issuer.privateKey)
-  return toDer(asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [
+  return toDer(forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.SEQUENCE, true, [
     tbs,
     algorithm.identifier(),
-    asn1.create(asn1.Class.UNIVERSAL, asn1.Type.BITSTRING, false, '\0' + signature.toString('latin1'))
+    forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.BITSTRING, false, '\0' + signature.toString('latin1'))
   ]))
 }
 
@@ -89,9 +89,9 @@ interface SignatureAlgorithm { readonly digest: string | null; identifier: () =>
 function signatureAlgorithm (key: KeyObject): SignatureAlgorithm {
   const algorithm = (oid: string, digest: string | null, withNull = false): SignatureAlgorithm => ({
     digest,
-    identifier: () => asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [
-      asn1.create(asn1.Class.UNIVERSAL, asn1.Type.OID, false, asn1.oidToDer(oid).getBytes()),
-      ...(withNull ? [asn1.create(asn1.Class.UNIVERSAL, asn1.Type.NULL, false, '')] : [])
+    identifier: () => forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.SEQUENCE, true, [
+      forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.OID, false, forge.asn1.oidToDer(oid).getBytes()),
+      ...(withNull ? [forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.NULL, false, '')] : [])
     ])
   })
   switch (key.asymmetricKeyType) {
@@ -129,8 +129,8 @@ function checkedAddress (ip: string): string {
 }
 
 // UTF8String throughout: PrintableString, forge's default, cannot hold `:` aside `@`, `_` or `*`, which user and group names contain.
-function attributes (name: DistinguishedName): forge.pki.CertificateField[] {
-  const utf8 = asn1.Type.UTF8 as unknown as forge.asn1.Class
+function attributes (name: DistinguishedName): nodeForge.pki.CertificateField[] {
+  const utf8 = forge.asn1.Type.UTF8 as unknown as nodeForge.asn1.Class
   return [
     ...(name.organizations ?? []).map(value => ({ name: 'organizationName', value, valueTagClass: utf8 })),
     { name: 'commonName', value: name.commonName, valueTagClass: utf8 }
@@ -153,16 +153,16 @@ function keyIdentifier (publicKey: KeyObject): Buffer {
 
 function authorityKeyIdentifier (issuer: Issuer, ownKeyId: Buffer): Asn1 {
   const id = issuer.certificate === undefined ? ownKeyId : issuerKeyId(issuer)
-  return asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, false, id.toString('latin1'))])
+  return forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.SEQUENCE, true, [forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, 0, false, id.toString('latin1'))])
 }
 
 /** What the issuer calls its own key, or, if it does not say, what we would call it. */
 function issuerKeyId (issuer: Issuer): Buffer {
   const tbs = (parseDer(issuer.certificate!).value as Asn1[])[0]!
-  const extensions = (tbs.value as Asn1[]).find(node => node.tagClass === asn1.Class.CONTEXT_SPECIFIC && node.type as number === 3)
+  const extensions = (tbs.value as Asn1[]).find(node => node.tagClass === forge.asn1.Class.CONTEXT_SPECIFIC && node.type as number === 3)
   for (const extension of ((extensions?.value as Asn1[] | undefined)?.[0]?.value ?? []) as Asn1[]) {
     const parts = extension.value as Asn1[]
-    if (asn1.derToOid(parts[0]!.value as string) !== '2.5.29.14') continue
+    if (forge.asn1.derToOid(parts[0]!.value as string) !== '2.5.29.14') continue
     return Buffer.from(parseDer(Buffer.from(parts.at(-1)!.value as string, 'latin1')).value as string, 'latin1')
   }
   return keyIdentifier(createPublicKey(issuer.privateKey))
@@ -173,5 +173,5 @@ function subjectOf (certificate: Buffer): Asn1 {
   return (tbs.value as Asn1[])[tbsIndex.subject]!
 }
 
-const octetString = (bytes: Buffer): Asn1 => asn1.create(asn1.Class.UNIVERSAL, asn1.Type.OCTETSTRING, false, bytes.toString('latin1'))
-const toDer = (node: Asn1): Buffer => Buffer.from(asn1.toDer(node).getBytes(), 'latin1')
+const octetString = (bytes: Buffer): Asn1 => forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.OCTETSTRING, false, bytes.toString('latin1'))
+const toDer = (node: Asn1): Buffer => Buffer.from(forge.asn1.toDer(node).getBytes(), 'latin1')

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import { writeFileIfChanged } from './atomic-file.js'
 import type { KeyPair } from './key-pair.js'
 
@@ -27,23 +26,28 @@ export function writeKubeconfig (options: KubeconfigOptions): Promise<boolean> {
 
 /** The text of such a kubeconfig. */
 export function kubeconfigText (options: Omit<KubeconfigOptions, 'path'>): string {
-  const cluster = options.clusterName ?? 'annex'
-  const user = options.userName ?? 'annex-admin'
-  return stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{
-      name: cluster,
-      cluster: {
-        'certificate-authority-data': base64(options.certificateAuthorityPem),
-        server: options.server,
-        ...(options.tlsServerName !== undefined && { 'tls-server-name': options.tlsServerName })
-      }
-    }],
-    users: [{ name: user, user: { 'client-certificate-data': base64(options.client.certificatePem), 'client-key-data': base64(options.client.privateKeyPem) } }],
-    contexts: [{ name: cluster, context: { cluster, user } }],
-    'current-context': cluster
-  }, { lineWidth: 0 })
+  const cluster = JSON.stringify(options.clusterName ?? 'annex')
+  const user = JSON.stringify(options.userName ?? 'annex-admin')
+  // JSON's strings are YAML's too. A writer of all of YAML is loaded for longer than a server may take to start.
+  return `apiVersion: v1
+kind: Config
+clusters:
+  - name: ${cluster}
+    cluster:
+      certificate-authority-data: ${base64(options.certificateAuthorityPem)}
+      server: ${JSON.stringify(options.server)}${options.tlsServerName === undefined ? '' : `\n      tls-server-name: ${JSON.stringify(options.tlsServerName)}`}
+users:
+  - name: ${user}
+    user:
+      client-certificate-data: ${base64(options.client.certificatePem)}
+      client-key-data: ${base64(options.client.privateKeyPem)}
+contexts:
+  - name: ${cluster}
+    context:
+      cluster: ${cluster}
+      user: ${user}
+current-context: ${cluster}
+`
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import type { Agent } from 'node:http'
 import type { RequestOptions } from 'node:https'
 import path from 'node:path'
-import { parse } from 'yaml'
 import type { Credentials, CredentialSource } from './credentials.js'
 
 type KubeConfig = import('@kubernetes/client-node').KubeConfig
@@ -72,6 +71,7 @@ export class KubeconfigCredentials implements CredentialSource {
   /** `tokenFile` of a user, which the parser leaves out. */
   async #tokenFile (user: string | undefined): Promise<Record<string, string>> {
     if (!this.#text.includes('tokenFile')) return {}
+    const { parse } = await import('yaml')
     const { users } = parse(this.#text) as { users?: { name?: string; user?: { tokenFile?: unknown } }[] }
     const file = users?.find(u => u.name === user)?.user?.tokenFile
     return typeof file !== 'string' ? {} : { authorization: `Bearer ${(await readFile(path.resolve(path.dirname(this.#file), file), 'utf8')).trim()}` }

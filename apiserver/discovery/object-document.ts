@@ -1,8 +1,10 @@
-import { stringify } from 'yaml'
+import { createRequire } from 'node:module'
 import { printInOrder } from '../../registry/codec/json-print.js'
 import { newNotAcceptable } from '../../registry/meta/status-error.js'
 import { contentHash, emptyBody, headerValue, matchesETag, wantsPretty, type DocumentRequest, type DocumentResponse } from './document.js'
 import type { Negotiated } from './accept.js'
+
+const require = createRequire(import.meta.url)
 
 /**
  * One Kubernetes object as bytes, each form made when it is first asked for: of the documents that are built anew whenever a metric comes
@@ -53,7 +55,8 @@ export const indented = (object: object): Buffer => Buffer.from(printInOrder(obj
 
 /** YAML as sigs.k8s.io/yaml prints it: sorted keys, sequences not indented, long strings on one line. */
 const toYaml = (object: object): string =>
-  stringify(object, { sortMapEntries: true, indentSeq: false, lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' })
+  // Loaded when somebody wants YAML, which hardly anybody does.
+  (require('yaml') as typeof import('yaml')).stringify(object, { sortMapEntries: true, indentSeq: false, lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' })
 
 const withoutContentType = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'content-type'))

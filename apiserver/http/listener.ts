@@ -1,10 +1,9 @@
 import type { AddressInfo } from 'node:net'
-import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
-import type { Server as HttpsServer } from 'node:https'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
+import { createServer as createHttpsServer, type Server } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
-import { fastify, type FastifyInstance } from 'fastify'
 import type { RawRequest, RawResponse } from '../request-context.js'
 import { ProxiedSocket } from './proxied-socket.js'
 
@@ -37,9 +36,9 @@ const maxStreams = 1000
 /** How long a client may take to acknowledge that the server ends, and how long what it sent just before may take to arrive. */
 const [announceMs, settleMs] = [1_000, 150]
 
-/** HTTP/1.1 and HTTP/2 over TLS on one port. Fastify owns the sockets and their limits; what a request means is the caller's. */
+/** HTTP/1.1 and HTTP/2 over TLS on one port, with Node's own servers: nothing stands between a socket and the pipeline. */
 export class Listener {
-  readonly #app: FastifyInstance
+  readonly #server: Server
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new WeakMap<ServerHttp2Session, TLSSocket | ProxiedSocket>()
   readonly #isProxy: (socket: TLSSocket) => boolean
@@ -48,8 +47,7 @@ export class Listener {
   constructor (options: ListenerOptions) {
     this.#tls = options.tls
     this.#isProxy = options.isProxy ?? (() => false)
-    this.#app = create(options, req => this.#socketOf(req))
-    const server = this.#app.server as unknown as Http2SecureServer | HttpsServer
+    const server = this.#server = create(options, req => this.#socketOf(req))
     server.on('upgrade', options.onUpgrade)
     server.on('tlsClientError', options.onTlsError)
     server.on('session', (session: ServerHttp2Session) => {
@@ -57,21 +55,26 @@ export class Listener {
       session.on('error', () => {}) // the streams of a broken session report it themselves
       session.once('close', () => { this.#sessions.delete(session) })
     })
-    if (options.http2) this.#acceptThrough(server as Http2SecureServer)
+    if (options.http2) this.#acceptThrough(server as unknown as Http2SecureServer)
   }
 
   /** @returns the port that is listened on */
   async listen (options: { bindAddress: string; port: number }): Promise<number> {
-    await this.#app.listen({ host: options.bindAddress, port: options.port })
-    return (this.#app.server.address() as AddressInfo).port
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host: options.bindAddress, port: options.port }, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+    return (this.#server.address() as AddressInfo).port
   }
 
   /** New connections get the new certificate; open ones go on. */
   reload (tls: TlsMaterial): void {
     this.#tls = tls
-    const server = this.#app.server as unknown as HttpsServer
     // Leaving out ca would make every client certificate unknown.
-    server.setSecureContext(secureContext(tls))
+    this.#server.setSecureContext(secureContext(tls))
   }
 
   get tls (): TlsMaterial { return this.#tls }
@@ -101,11 +104,14 @@ export class Listener {
     for (const session of this.#sessions) session.close()
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy()
-      ;(this.#app.server as unknown as { closeAllConnections?: () => void }).closeAllConnections?.()
+      // An HTTP/2 server has these two for its HTTP/1.1 connections only from some version of Node on.
+      ;(this.#server as { closeAllConnections?: () => void }).closeAllConnections?.()
     }, graceMs)
     try {
-      ;(this.#app.server as unknown as { closeIdleConnections?: () => void }).closeIdleConnections?.()
-      await this.#app.close()
+      if (!this.#server.listening) return
+      const closed = new Promise<void>(resolve => { this.#server.close(() => { resolve() }) })
+      ;(this.#server as { closeIdleConnections?: () => void }).closeIdleConnections?.()
+      await closed
     } finally {
       clearTimeout(timer)
     }
@@ -141,27 +147,14 @@ const acknowledged = (session: ServerHttp2Session): Promise<void> => new Promise
 const secureContext = (tls: TlsMaterial): { cert: string; key: string; ca: string[]; minVersion: 'TLSv1.2' } =>
   ({ cert: tls.certificatePem, key: tls.privateKeyPem, ca: [...tls.clientAuthorities], minVersion: 'TLSv1.2' })
 
-function create (options: ListenerOptions, socketOf: (req: RawRequest) => TLSSocket): FastifyInstance {
+function create (options: ListenerOptions, socketOf: (req: RawRequest) => TLSSocket): Server {
   const https = { ...secureContext(options.tls), requestCert: true, rejectUnauthorized: false }
-  const common = {
-    logger: false as const,
-    forceCloseConnections: 'idle' as const,
-    keepAliveTimeout: 90_000,
-    // A client may take this long to send its body.
-    requestTimeout: 120_000,
-    routerOptions: { maxParamLength: 4096 }
-  }
-  const http2 = { allowHTTP1: true, maxSessionMemory, settings: { maxConcurrentStreams: maxStreams }, streamResetBurst: 100_000, streamResetRate: 10_000 }
-  // The two servers differ in types that nothing here depends on: requests are handled raw.
-  const app = (options.http2
-    ? fastify({ ...common, http2: true, http2SessionTimeout: 0, https: { ...https, ...http2 } })
-    : fastify({ ...common, https })) as unknown as FastifyInstance
   // Bodies are read by the handlers, after authorization.
-  app.addHook('onRequest', (request, reply) => {
-    reply.hijack()
-    const req = request.raw as unknown as RawRequest
-    options.onRequest(req, reply.raw as unknown as RawResponse, socketOf(req))
-  })
-  app.all('/*', () => {})
-  return app
+  const onRequest = (req: RawRequest, res: RawResponse): void => { options.onRequest(req, res, socketOf(req)) }
+  const http1 = { keepAliveTimeout: 90_000, /* A client may take this long to send its body. */ requestTimeout: 120_000 }
+  if (!options.http2) return createHttpsServer({ ...https, ...http1 }, onRequest)
+  const http2 = { allowHTTP1: true, maxSessionMemory, settings: { maxConcurrentStreams: maxStreams }, streamResetBurst: 100_000, streamResetRate: 10_000 }
+  const server = createSecureServer({ ...https, ...http2 }, onRequest)
+  // What an HTTP/2 server takes over from its options is not the same in every version of Node.
+  return Object.assign(server, http1) as unknown as Server
 }

@@ -1,6 +1,9 @@
-import protobuf, { type IField, type INamespace, type Type } from 'protobufjs'
+import { createRequire } from 'node:module'
+import type { IField, INamespace, Type } from 'protobufjs'
 import { MessageError } from './message-error.js'
 import type { WireInteger } from './wire-number.js'
+
+const require = createRequire(import.meta.url)
 
 export type OtlpEncoding = 'protobuf' | 'json'
 
@@ -78,6 +81,8 @@ export class OtlpCodec {
   readonly #status: Type
 
   constructor () {
+    // Loaded with the first message: most servers get none.
+    const protobuf = require('protobufjs') as typeof import('protobufjs')
     const root = protobuf.Root.fromJSON(otlpDescriptors)
     this.#request = root.lookupType('ExportMetricsServiceRequest')
     this.#response = root.lookupType('ExportMetricsServiceResponse')

@@ -1,9 +1,12 @@
-import protobuf, { type IField, type INamespace, type Type } from 'protobufjs'
+import { createRequire } from 'node:module'
+import type { IField, INamespace, Type } from 'protobufjs'
 import { MessageError } from './message-error.js'
 import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
 import type { WriteResult } from './write-result.js'
 import type { Point, WrittenSeries } from './written-series.js'
+
+const require = createRequire(import.meta.url)
 
 /** The messages of remote write: `prometheus.WriteRequest` of 1.0, `io.prometheus.write.v2.Request` of 2.0. */
 export type RemoteWriteVersion = '1.0' | '2.0'
@@ -61,6 +64,8 @@ export class RemoteWriteDecoder {
   readonly #types: Readonly<Record<RemoteWriteVersion, Type>>
 
   constructor () {
+    // Loaded with the first message: most servers get none.
+    const protobuf = require('protobufjs') as typeof import('protobufjs')
     const root = protobuf.Root.fromJSON(remoteWriteDescriptors)
     this.#types = { '1.0': root.lookupType('v1.WriteRequest'), '2.0': root.lookupType('v2.Request') }
   }

@@ -6,7 +6,7 @@ import type { ServedObject } from '../../registry/generic/served-object.js'
 import { fieldErrorText, invalid } from '../../registry/meta/field-error.js'
 import { asJson } from '../../registry/meta/object-meta.js'
 import { newBadRequest } from '../../registry/meta/status-error.js'
-import { age, cellFor, compileColumn, dateOf, type CellColumn } from '../../registry/schema/table-cell.js'
+import { ageSince, cellFor, compileColumn, dateOf, type CellColumn, type Since } from '../../registry/schema/table-cell.js'
 import type { Scale } from '../handlers/scale-object.js'
 import { metadataBytes, typedListMeta, type ListMeta, type Presentation, type TableOptions } from './presentation.js'
 
@@ -51,7 +51,7 @@ function columns (version: ResourceVersion): Columns {
 export const columnDefinitions = (version: ResourceVersion): readonly TableColumn[] => columns(version).headers
 
 /** A row's cells: JSON that stays, and between the pieces the dates whose ages are written at each reading. */
-interface Cells { readonly pieces: readonly string[]; readonly dates: readonly string[] }
+interface Cells { readonly pieces: readonly string[]; readonly dates: readonly Since[] }
 
 const cellsOf = new WeakMap<ServedObject, Map<string, Cells>>()
 
@@ -63,13 +63,19 @@ function cells (object: ServedObject, version: ResourceVersion): Cells {
   return found
 }
 
+/** Ages are digits and letters, but for `<unknown>` and `<invalid>`. */
+function ageJson (since: Since, now: Date): string {
+  const text = ageSince(since, now)
+  return text.startsWith('<') ? printJson(text) : `"${text}"`
+}
+
 /** No cell that stays depends on the time. */
 const epoch = new Date(0)
 
 function makeCells (object: ServedObject, version: ResourceVersion): Cells {
   const json = asJson(object.object(version))
   const pieces: string[] = []
-  const dates: string[] = []
+  const dates: Since[] = []
   let piece = '{"cells":[' + printJson(object.name)
   for (const column of columns(version).compiled) {
     const date = dateOf(column, json)
@@ -97,7 +103,7 @@ export function tableBytes (objects: readonly ServedObject[], meta: ListMeta, p:
     const row = cells(object, version)
     if (i > 0) text += ','
     text += row.pieces[0]!
-    row.dates.forEach((date, d) => { text += printJson(age(date, now)) + row.pieces[d + 1]! })
+    for (let d = 0; d < row.dates.length; d++) text += ageJson(row.dates[d]!, now) + row.pieces[d + 1]!
     if (include === 'None') {
       text += 'null}'
       return

@@ -1,7 +1,9 @@
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
 import { formatCheck, isSupportedFormat } from './formats.js'
 import type { JsonValue } from '../codec/value.js'
 import type { StructuralSchema } from './structural-schema.js'
+
+const require = createRequire(import.meta.url)
 
 /**
  * One node of a schema, prepared for checking values. Children are made when a value first reaches them and kept, so a schema costs
@@ -136,6 +138,8 @@ export type Pattern = { readonly test: (text: string) => boolean } | { readonly 
 /** Compiles a pattern as Go's regexp does (RE2: linear time, unanchored). */
 export function compilePattern (pattern: string): Pattern {
   try {
+    // Loaded with the first pattern.
+    const { RE2JS } = require('re2js') as typeof import('re2js')
     const compiled = RE2JS.compile(pattern)
     return { test: text => compiled.test(text) }
   } catch (error) {

@@ -52,19 +52,26 @@ function printCell (value: JsonValue): string {
 }
 
 /** How long ago a timestamp was: `5d`, `<unknown>` for none, `<invalid>` for what is none or lies ahead. */
-export function age (timestamp: string, now: Date): string {
+export const age = (timestamp: string, now: Date): string => ageSince(readTimestamp(timestamp), now)
+
+/** A timestamp read once: milliseconds since the epoch, or what is shown instead of an age. */
+export type Since = number | '<unknown>' | '<invalid>'
+
+export const ageSince = (since: Since, now: Date): string => typeof since === 'string' ? since : humanDuration(now.getTime() - since)
+
+export function readTimestamp (timestamp: string): Since {
   if (timestamp === '' || timestamp === 'null') return '<unknown>'
   const parsed = parseRfc3339(timestamp)
   if ('error' in parsed) return '<invalid>'
-  return parsed.ms === zeroTime ? '<unknown>' : humanDuration(now.getTime() - parsed.ms)
+  return parsed.ms === zeroTime ? '<unknown>' : parsed.ms
 }
 
 /** 0001-01-01T00:00:00Z, Go's zero time. */
 const zeroTime = -62135596800000
 
 /** What a date column finds, to be shown as an age: undefined for other columns, and where there is no text. */
-export function dateOf (column: CellColumn, object: JsonValue): string | undefined {
+export function dateOf (column: CellColumn, object: JsonValue): Since | undefined {
   if (column.type !== 'date') return undefined
   const value = firstValue(column.path, object)
-  return typeof value === 'string' ? value : undefined
+  return typeof value === 'string' ? readTimestamp(value) : undefined
 }

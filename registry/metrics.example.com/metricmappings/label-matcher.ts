@@ -1,5 +1,8 @@
-import { RE2JS, RE2JSException } from 're2js'
+import { createRequire } from 'node:module'
+import type { RE2JS as Pattern } from 're2js'
 import type { MatchOperator } from './types.js'
+
+const require = createRequire(import.meta.url)
 
 /** The label that holds a series' name. */
 export const nameLabel = '__name__'
@@ -22,7 +25,9 @@ export class MatcherError extends Error { override readonly name = 'MatcherError
 export function labelMatcher (label: string, operator: MatchOperator, value: string): LabelMatcher {
   if (operator === '=') return { label, operator, matches: v => v === value }
   if (operator === '!=') return { label, operator, matches: v => v !== value }
-  let pattern: RE2JS
+  // Loaded with the first expression.
+  const { RE2JS, RE2JSException } = require('re2js') as typeof import('re2js')
+  let pattern: Pattern
   try {
     pattern = RE2JS.compile(value, RE2JS.DOTALL)
   } catch (error) {
