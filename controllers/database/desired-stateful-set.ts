@@ -109,7 +109,7 @@ function exporterOf ({ names }: StatefulSetInputs, { exporter }: Engine): Contai
     ...(exporter.args !== undefined && { args: exporter.args }),
     env: exporter.env({ secretName: names.credentials }),
     ports: [{ name: 'metrics', containerPort: exporter.port, protocol: 'TCP' }],
-    resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+    resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
     securityContext: containerSecurity
   }
 }

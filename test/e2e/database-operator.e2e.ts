@@ -20,7 +20,7 @@ t.test('Databases on a real control plane', async t => {
   const audit = auditLog(t.testdir({}), [user])
   const controlPlane = await startControlPlane(t, { args: audit.args })
   const annex = await startAnnex(controlPlane)
-  await registerAnnex(controlPlane, { port: annex.port, certificateAuthorityPem: annex.certificateAuthorityPem, groupVersions: [mycompany, dbExample, { group: 'metrics.example.com', version: 'v1alpha1' }] })
+  await registerAnnex(controlPlane, { port: annex.port, certificateAuthorityPem: annex.certificateAuthorityPem, groupVersions: [mycompany, dbExample, { group: 'metrics.example.com', version: 'v1alpha1' }, { group: 'custom.metrics.k8s.io', version: 'v1beta2' }] })
   await controlPlane.startControllerManager()
   const { client } = controlPlane.admin
   for (const [name, grows] of [[expandable, true], ['fixed', false]] as const) await client.create('/apis/storage.k8s.io/v1/storageclasses', storageClass(name, grows))
@@ -193,10 +193,16 @@ t.test('Databases on a real control plane', async t => {
     await patchPodStatus(client, pod, waitingStatus(pod, 'ImagePullBackOff', 'Back-off pulling image'))
     t.match(await condition(mycompany, namespace, 'typo', 'Degraded', 'True ImagePullBackOff'), { status: { phase: 'Failed' }, message: /postgres:17.99/ })
     await patchPodStatus(client, pod, { containerStatuses: [], conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes are available: 3 Insufficient memory.' }] })
+    t.match(await condition(mycompany, namespace, 'typo', 'Degraded', 'True Unschedulable'), { status: { phase: 'Pending' }, message: /no node takes it: 0\/3 nodes are available/ })
+    await until('an event that says so', async () => (await client.get<{ items: { regarding: { name: string }, reason: string, type: string }[] }>(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)).items.some(e => e.regarding.name === 'typo' && e.reason === 'Unschedulable' && e.type === 'Warning'))
     await patch(databasePath(mycompany, namespace, 'typo'), { spec: { configuration: { port: '1' } } })
     t.match(await condition(mycompany, namespace, 'typo', 'ResourcesReady', 'False InvalidConfiguration'), { message: /spec.configuration\[port\] is set by the operator/ })
     await patch(databasePath(mycompany, namespace, 'typo'), { spec: { configuration: null } })
     await condition(mycompany, namespace, 'typo', 'ResourcesReady', 'True Applied')
+
+    // Finalizers must not keep a namespace from its end.
+    await client.call('DELETE', `/api/v1/namespaces/${namespace}`)
+    await gone(`/api/v1/namespaces/${namespace}`)
   })
 
   t.test('names that are taken are left alone', async t => {
@@ -249,6 +255,13 @@ t.test('Databases on a real control plane', async t => {
     await patch(databasePath(dbExample, namespace, 'kept'), { metadata: { annotations: { 'db.example.com/deletion-policy': 'Delete' } } })
     t.match(await controlPlane.kubectl(['delete', '-n', namespace, 'databases.v1.db.example.com/kept', '--cascade=foreground', '--timeout=60s']), { code: 0 })
     await until('nothing to be left', async () => (await objectsIn(namespace)).length === 0, { timeoutMs: 60_000 })
+
+    await create(mycompany, namespace, 'orphan', { engine: 'mysql', version: '8.4', storage: { size: '1Gi', storageClass: expandable } }, { 'mycompany.io/deletion-policy': 'Delete' })
+    await running(mycompany, namespace, 'orphan')
+    const whole = await objectsIn(namespace)
+    t.match(await controlPlane.kubectl(['delete', '-n', namespace, 'databases.v2.mycompany.io/orphan', '--cascade=orphan', '--timeout=60s']), { code: 0 })
+    await until('the StatefulSet to have no owner', async () => (await found(setPath(namespace, 'orphan')))?.metadata['ownerReferences'] === undefined)
+    t.strictSame(await objectsIn(namespace), whole, 'who orphans the objects wants them as they are')
   })
 
   t.test('backups and metrics', async t => {
@@ -271,6 +284,8 @@ t.test('Databases on a real control plane', async t => {
 
     const metric = async (name: string): Promise<KubeObject | undefined> => await found(`/apis/metrics.example.com/v1alpha1/namespaces/${namespace}/custommetrics/${name}`)
     await until('the metrics', async () => (await metric('orders-ready-replicas'))?.['value'] === '2' && (await metric('orders-storage-bytes'))?.['value'] === String(2 * 2 ** 30))
+    // As a HorizontalPodAutoscaler asks.
+    t.match(await found<KubeObject & { items: object[] }>(`/apis/custom.metrics.k8s.io/v1beta2/namespaces/${namespace}/databases.db.example.com/orders/database_ready_replicas`), { items: [{ describedObject: { kind: 'Database', name: 'orders' }, value: '2' }] })
     t.match(await metric('orders-storage-bytes'), { metric: { name: 'database_storage_bytes' }, describedObject: { apiVersion: 'db.example.com/v1', kind: 'Database', name: 'orders' }, ttlSeconds: 300 })
 
     await patch(databasePath(dbExample, namespace, 'orders'), { spec: { backup: { schedule: '30 2 * * 7' }, monitoring: { metrics: ['cpu'] } } })
