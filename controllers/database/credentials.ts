@@ -50,7 +50,7 @@ function newSecret (names: DatabaseNames, { engine }: DatabaseModel): KubeObject
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name: names.credentials, namespace: names.namespace, labels: { ...names.labels(engine, 'database'), [names.uidLabel]: names.uid }, annotations: { ...names.annotations } },
+    metadata: { name: names.credentials, namespace: names.namespace, labels: names.labels(engine, 'database'), annotations: { ...names.annotations } },
     type: 'kubernetes.io/basic-auth',
     stringData: { username: engines[engine].user, password: newPassword(), host: `${names.base}.${names.namespace}.svc`, port: String(engines[engine].port) }
   }

@@ -2,7 +2,7 @@ import type { KubeObject } from '../../registry/meta/object-meta.js'
 import type { Problem } from '../children/problem.js'
 import { isConflict, isNotFound } from '../client/errors.js'
 import type { ObjectName, RequestContext, ResourceClient } from '../client/interfaces.js'
-import { holdsDataOf } from './kinds.js'
+import { carriesUidOf } from './kinds.js'
 import { fieldManager, type DatabaseNames } from './names.js'
 import type { DatabaseSettings } from './settings.js'
 
@@ -11,7 +11,7 @@ export type Holding = 'Ours' | 'Retained' | 'Foreign'
 
 /** @returns Retained for what an earlier Database of this name and group left, or one that has not yet ended */
 export function holdingOf (object: KubeObject, names: DatabaseNames): Holding {
-  if (holdsDataOf(object, names)) return 'Ours'
+  if (carriesUidOf(object, names)) return 'Ours'
   const { labels = {} } = object.metadata
   return labels[names.databaseLabel] === names.base && labels[names.uidLabel] !== undefined ? 'Retained' : 'Foreign'
 }

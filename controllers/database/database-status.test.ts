@@ -33,6 +33,8 @@ t.test('phase and readiness', async t => {
     ['rolling, the only instance is down', { object: withPhase('Updating'), statefulSet: set({ replicas: 1, updateRevision: 'r2' }) }, 'Updating', false],
     ['scaling', { model: model({ replicas: 3 }), statefulSet: set({ replicas: 2, readyReplicas: 1, updatedReplicas: 2 }) }, 'Updating', false],
     ['growing', { claims: [claim('data-orders-0', { request: '2Gi', capacity: '1Gi' })] }, 'Updating', true],
+    ['asked to grow a moment ago', { model: model({ storage: { size: '2Gi', storageClass: 'fast' } }) }, 'Updating', true],
+    ['the StatefulSet is to be made anew', { storage: planStorage({ wish: { size: '2Gi' }, template: { size: '1Gi' }, claims: [], classes: new Map() }) }, 'Updating', true],
     ['scaled to zero', { model: model({ replicas: 0 }), statefulSet: set({}) }, 'Pending', false],
     ['no image', { statefulSet: set({ replicas: 1 }), pods: [waiting('ImagePullBackOff')] }, 'Failed', false],
     ['no node', { statefulSet: set({ replicas: 1 }), pods: [pod('orders-0', { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes' }] })] }, 'Pending', false],

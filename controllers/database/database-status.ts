@@ -93,13 +93,14 @@ const conditionsOf = (object: KubeObject): Condition[] | undefined => (object['s
 const countOf = (n: number, suffix = ' are'): string => n === 1 ? `1 instance${suffix === '' ? '' : ' is'}` : `${n} instances${suffix}`
 
 /** Whether the pods are on their way to what is wanted. Undefined status fields are zeros that Go leaves out. */
-function progressOf ({ statefulSet, model, blocked }: DatabaseObservation, ready: boolean): Omit<WantedCondition, 'type'> {
+function progressOf ({ statefulSet, model, blocked, storage }: DatabaseObservation, ready: boolean): Omit<WantedCondition, 'type'> {
   const { generation = 0 } = statefulSet?.metadata ?? {}
   const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, currentRevision, updateRevision } = statefulSet?.status ?? {}
   const wanted = model.replicas
   if (statefulSet === undefined || statefulSet.metadata.deletionTimestamp !== undefined) {
     return blocked === undefined ? { status: 'True', reason: 'Creating', message: 'the instances are being made' } : { status: 'False', reason: blocked.reason, message: blocked.message }
   }
+  if (storage?.recreate === true) return { status: 'True', reason: 'Recreating', message: 'the StatefulSet is made anew, around its pods, with larger claims' }
   if (observedGeneration < generation) return { status: 'True', reason: 'RollingOut', message: 'the StatefulSet controller has not seen the latest change' }
   if (replicas !== wanted) return { status: 'True', reason: 'Scaling', message: `from ${replicas} to ${countOf(wanted, '')}` }
   if (wanted > 0 && currentRevision !== updateRevision) return { status: 'True', reason: 'RollingOut', message: `${updatedReplicas} of ${countOf(wanted)} updated` }
@@ -114,9 +115,11 @@ function storageCondition ({ storage, claims, model, storageClasses }: DatabaseO
   if (trouble !== undefined) return { status: 'False', ...trouble }
   const unbound = live.filter(c => c.status?.phase !== 'Bound')
   if (unbound.length > 0) return { status: 'False', reason: 'ClaimsPending', message: `not bound yet: ${unbound.map(c => c.metadata.name).join(', ')}` }
-  if (storage !== undefined && storage.expanding.length > 0) {
-    const offline = storage.expanding.some(c => c.status?.conditions?.some(x => x.type === 'FileSystemResizePending' && x.status === 'True'))
-    return { status: 'False', reason: 'Expanding', message: `growing to ${model.storage.size}: ${storage.expanding.map(c => c.metadata.name).join(', ')}${offline ? '; the file system grows when the pod starts again' : ''}` }
+  // What was asked for more just now may not look like it in the cache.
+  const growing = live.filter(c => storage?.expanding.includes(c) === true || storage?.expand.includes(c) === true)
+  if (growing.length > 0) {
+    const offline = growing.some(c => c.status?.conditions?.some(x => x.type === 'FileSystemResizePending' && x.status === 'True'))
+    return { status: 'False', reason: 'Expanding', message: `growing to ${model.storage.size}: ${growing.map(c => c.metadata.name).join(', ')}${offline ? '; the file system grows when the pod starts again' : ''}` }
   }
   return live.length === 0
     ? { status: model.replicas === 0 ? 'True' : 'Unknown', reason: 'NoClaims', message: 'there are no claims yet' }

@@ -9,7 +9,7 @@ import { databaseObject, model, names, settings } from './testing.js'
 import { startFakeCluster, type FakeCluster } from './testing-server.js'
 
 const owned = { ownerReferences: [{ apiVersion: 'db.example.com/v1', kind: 'Database', name: 'orders', uid: 'u-1', controller: true }] }
-const labelled = { labels: { 'db.example.com/database-uid': 'u-1' } }
+const labelled = { labels: { 'db.example.com/database-uid': 'u-1', 'app.kubernetes.io/component': 'database' } }
 const core = '/api/v1/namespaces/shop'
 const all: readonly [string, Partial<KubeObject['metadata']>][] = [
   ['/apis/batch/v1/namespaces/shop/cronjobs/orders-backup', owned], ['/apis/apps/v1/namespaces/shop/statefulsets/orders', owned],
@@ -57,6 +57,12 @@ t.test('nothing that belongs to somebody else is touched', async t => {
     t.strictSame(await toTheEnd(), [])
     t.strictSame(writes, [])
   }
+})
+
+t.test('what was orphaned on purpose stays, and its data with it', async t => {
+  const { writes, toTheEnd } = await start(t, { policy: 'Delete', metadata: () => labelled })
+  t.strictSame(await toTheEnd(), [])
+  t.strictSame(writes, [])
 })
 
 t.test('what takes its time is asked once, and awaited', async t => {

@@ -88,7 +88,7 @@ export function backupClaim (names: DatabaseNames, { engine }: DatabaseModel, { 
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name: names.backupClaim, namespace: names.namespace, labels: { ...names.labels(engine, 'backup'), [names.uidLabel]: names.uid }, annotations: { ...names.annotations } },
+    metadata: { name: names.backupClaim, namespace: names.namespace, labels: names.labels(engine, 'backup'), annotations: { ...names.annotations } },
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(storageClass !== undefined && { storageClassName: storageClass }) }
   }
 }

@@ -53,7 +53,7 @@ export function desiredStatefulSet (inputs: StatefulSetInputs): DesiredChild<Sta
       selector: { matchLabels: { ...names.selector } },
       template: {
         metadata: {
-          labels: { ...labels, [names.uidLabel]: names.uid },
+          labels,
           annotations: {
             ...names.annotations,
             // Servers read their settings when they start.
@@ -82,7 +82,7 @@ function claimTemplate (names: DatabaseNames, { size, storageClass }: StorageWis
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name: 'data', labels: { ...labels, [names.uidLabel]: names.uid }, annotations: { ...names.annotations } },
+    metadata: { name: 'data', labels, annotations: { ...names.annotations } },
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(storageClass !== undefined && { storageClassName: storageClass }) }
   }
 }

@@ -80,5 +80,5 @@ export function databaseKinds ({ group, version }: DatabaseAdapter, shared: Shar
 /** What of a kind carries the label of a Database, whoever made it. */
 export const labelled = <T extends KubeObject>({ informer }: Pick<CachedKind<T>, 'informer'>, { namespace, base }: DatabaseNames): T[] => informer.lister.byIndex('database', `${namespace}/${base}`)
 
-/** Whether an object holds data of exactly this Database, not of an earlier one of the same name. */
-export const holdsDataOf = ({ metadata }: KubeObject, { uidLabel, uid }: DatabaseNames): boolean => uid !== '' && metadata.labels?.[uidLabel] === uid
+/** Whether an object says that it is of exactly this Database, not of an earlier one of the same name. */
+export const carriesUidOf = ({ metadata }: KubeObject, { uidLabel, uid }: DatabaseNames): boolean => uid !== '' && metadata.labels?.[uidLabel] === uid

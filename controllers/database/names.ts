@@ -25,7 +25,7 @@ export interface DatabaseNames {
   readonly backupClaim: string
   /** Selects the pods; never changes. */
   readonly selector: Readonly<Record<string, string>>
-  /** Says whose data a claim or Secret holds: what is kept must not have an owner that the garbage collector follows. */
+  /** On everything: whose it is. What holds data says it by this alone, for what is to be kept must not have an owner that the garbage collector follows. */
   readonly uidLabel: string
   /** On everything: the Database's label, with the base name. */
   readonly databaseLabel: string
@@ -38,6 +38,7 @@ export type Component = 'database' | 'backup' | 'metrics'
 
 export function namesOf (group: string, { metadata: { namespace = '', name = '', uid = '' } }: KubeObject): DatabaseNames {
   const base = baseName(name)
+  const uidLabel = `${group}/database-uid`
   const databaseLabel = `${group}/database`
   return {
     group, namespace, database: name, uid, base, databaseLabel,
@@ -47,11 +48,12 @@ export function namesOf (group: string, { metadata: { namespace = '', name = '',
     backup: `${base}-backup`,
     backupClaim: `${base}-backups`,
     selector: { [databaseLabel]: base, 'app.kubernetes.io/component': 'database' },
-    uidLabel: `${group}/database-uid`,
+    uidLabel,
     annotations: { [nameAnnotation(group)]: name },
     dataClaim: ordinal => `data-${base}-${ordinal}`,
     labels: (engine, component) => ({
       [databaseLabel]: base,
+      [uidLabel]: uid,
       'app.kubernetes.io/name': engine, 'app.kubernetes.io/instance': base, 'app.kubernetes.io/component': component, 'app.kubernetes.io/managed-by': fieldManager
     })
   }

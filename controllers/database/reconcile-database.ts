@@ -111,8 +111,8 @@ export class DatabaseReconciler {
 
     const planned = storagePlanOf(kinds, names, model, present)
     const notExpanded = await expandClaims(kinds, planned, model.storage.size, { signal })
-    const storage = notExpanded === undefined ? planned : { ...planned, problem: notExpanded }
-    if (planned.recreate && notExpanded === undefined && present !== undefined) {
+    const storage = notExpanded === undefined ? planned : { ...planned, recreate: false, expand: [], problem: notExpanded }
+    if (storage.recreate && present !== undefined) {
       await this.#release(work, present)
       return { statefulSet: present, storage }
     }

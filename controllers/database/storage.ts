@@ -5,18 +5,18 @@ import type { RequestContext } from '../client/interfaces.js'
 import { claimData, find, holdingOf } from './data-ownership.js'
 import { backupClaim } from './desired-backup.js'
 import type { StatefulSet } from './desired-stateful-set.js'
-import { holdsDataOf, labelled, type DatabaseKinds } from './kinds.js'
+import { carriesUidOf, labelled, type DatabaseKinds } from './kinds.js'
 import type { DatabaseModel, StorageWish } from './model.js'
 import { fieldManager, type DatabaseNames } from './names.js'
 import type { DatabaseSettings } from './settings.js'
 import { planStorage, type StorageClassFacts, type StoragePlan } from './storage-plan.js'
 
 /** The claims that hold this Database's data or dumps. */
-export const claimsOf = (kinds: DatabaseKinds, names: DatabaseNames): PersistentVolumeClaim[] => labelled(kinds.claims, names).filter(c => holdsDataOf(c, names))
+export const claimsOf = (kinds: DatabaseKinds, names: DatabaseNames): PersistentVolumeClaim[] => labelled(kinds.claims, names).filter(c => carriesUidOf(c, names))
 
 /** Whether volumes that these instances would find were initialised before, by this Database or by one whose data it takes over. */
 export const hasData = (kinds: DatabaseKinds, names: DatabaseNames, replicas: number): boolean => labelled(kinds.claims, names).some(c =>
-  c.metadata.name !== names.backupClaim && (holdsDataOf(c, names) || (holdingOf(c, names) === 'Retained' && Array.from({ length: replicas }, (_, i) => names.dataClaim(i)).includes(c.metadata.name ?? ''))))
+  c.metadata.name !== names.backupClaim && (carriesUidOf(c, names) || (holdingOf(c, names) === 'Retained' && Array.from({ length: replicas }, (_, i) => names.dataClaim(i)).includes(c.metadata.name ?? ''))))
 
 /** How storage becomes what the Database asks for, as the caches see it. */
 export function storagePlanOf (kinds: DatabaseKinds, names: DatabaseNames, model: DatabaseModel, statefulSet: StatefulSet | undefined): StoragePlan {
@@ -53,7 +53,7 @@ export async function claimsInTheWay (kinds: DatabaseKinds, names: DatabaseNames
   for (let i = ordinals.from; i < ordinals.to; i++) {
     const id = { namespace: names.namespace, name: names.dataClaim(i) }
     const known = kinds.claims.informer.lister.get(id)
-    if (known !== undefined && holdsDataOf(known, names)) continue
+    if (known !== undefined && carriesUidOf(known, names)) continue
     const live = await find(kinds.claims.client, id, { signal })
     const problem = live === undefined ? undefined : await claimData(kinds.claims.client, live, names, settings, { signal })
     if (problem !== undefined) return problem
@@ -65,7 +65,7 @@ export async function claimsInTheWay (kinds: DatabaseKinds, names: DatabaseNames
 export async function ensureBackupClaim (kinds: DatabaseKinds, names: DatabaseNames, model: DatabaseModel, settings: DatabaseSettings, storage: StorageWish, { signal }: RequestContext): Promise<Problem | undefined> {
   const id = { namespace: names.namespace, name: names.backupClaim }
   const known = kinds.claims.informer.lister.get(id)
-  if (known !== undefined && holdsDataOf(known, names)) return undefined
+  if (known !== undefined && carriesUidOf(known, names)) return undefined
   try {
     const live = await find(kinds.claims.client, id, { signal })
     if (live !== undefined) return await claimData(kinds.claims.client, live, names, settings, { signal })

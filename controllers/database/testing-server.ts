@@ -19,8 +19,8 @@ export async function startFakeCluster (t: Parameters<typeof startFakeServer>[0]
     if (method !== 'GET') writes.push(`${method} ${pathname}`)
     const selector = searchParams.get('labelSelector')
     if (method === 'GET' && selector !== null) {
-      const [key = '', value] = selector.split('=')
-      return { body: { kind: 'List', metadata: { resourceVersion: '1' }, items: [...objects].filter(([path, o]) => path.startsWith(`${pathname}/`) && o.metadata.labels?.[key] === value).map(([, o]) => o) } }
+      const wanted = selector.split(',').map(term => term.split('='))
+      return { body: { kind: 'List', metadata: { resourceVersion: '1' }, items: [...objects].filter(([path, o]) => path.startsWith(`${pathname}/`) && wanted.every(([key = '', value]) => o.metadata.labels?.[key] === value)).map(([, o]) => o) } }
     }
     if (object === undefined) return failure(404, 'NotFound')
     if (method === 'GET') return { body: object }
