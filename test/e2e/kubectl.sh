@@ -96,7 +96,7 @@ expect '^webapp.example.com/shop configured$' k apply -f "$work/less.yaml"
 expect '^DATABASE$' k get wa shop -o 'jsonpath={.spec.env[*].name}'
 
 step 'edit sends a patch'
-expect '^webapp.example.com/shop edited$' env EDITOR='sed -i s/1.4.2/1.5.0/' "$kubectl" -n "$ns" edit wa shop
+expect '^webapp.example.com/shop edited$' env EDITOR='sed -i s/shop:1[.]4[.]2/shop:1.5.0/' "$kubectl" -n "$ns" edit wa shop
 expect 'shop:1.5.0$' k get wa shop -o 'jsonpath={.spec.image}'
 expect 'Edit cancelled, no changes made' env EDITOR=true "$kubectl" -n "$ns" edit wa shop
 

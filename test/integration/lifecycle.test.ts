@@ -62,7 +62,7 @@ async function eventually (what: string, condition: () => Promise<boolean>): Pro
   throw new Error(`never: ${what}`)
 }
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('SIGTERM: readyz fails at once, then watches end, requests under way are finished, and the process ends with 0', async t => {
   const server = await startServer(t, ['--shutdown-delay-duration=3s'])
