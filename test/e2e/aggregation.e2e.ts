@@ -78,7 +78,7 @@ t.test('Annex behind a real kube-apiserver', async t => {
         const out = await succeed(['apply', '-n', namespace, ...flags, '-f', '-'], manifest)
         t.strictSame(out.trim().split('\n').sort(), [`custommetric.metrics.example.com/sample ${verb}`, `database.db.example.com/sample ${verb}`, `database.mycompany.io/sample ${verb}`, `webapp.example.com/sample ${verb}`])
       }
-      t.match(await succeed(['get', 'custommetrics', '-n', namespace]), /^NAME\s+METRIC\s+KIND\s+OBJECT\s+VALUE\s+AGE\nsample\s+queue_depth\s+Deployment\s+worker\s+30\s+\d+s\n$/)
+      t.match(await succeed(['get', 'custommetrics', '-n', namespace]), /^NAME\s+METRIC\s+KIND\s+OBJECT\s+VALUE\s+SAMPLED\s+AGE\nsample\s+queue_depth\s+Deployment\s+worker\s+30\s+\d+s\s+\d+s\n$/)
       t.match(await succeed(['get', 'webapp/sample', '-n', namespace, '-o', 'jsonpath={.spec.replicas}']), /^2$/)
 
       await kubectlWatch(user, async seen => {

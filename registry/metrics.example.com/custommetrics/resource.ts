@@ -16,6 +16,8 @@ export const custommetrics = defineResource({
       { name: 'Kind', type: 'string', jsonPath: '.describedObject.kind' },
       { name: 'Object', type: 'string', jsonPath: '.describedObject.name' },
       { name: 'Value', type: 'string', jsonPath: '.value' },
+      { name: 'Sampled', type: 'date', description: 'How long ago the value was measured', jsonPath: '.timestamp' },
+      { name: 'TTL', type: 'integer', description: 'How many seconds after that it counts', priority: 1, jsonPath: '.ttlSeconds' },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
     ]
   }]
