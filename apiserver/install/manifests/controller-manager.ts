@@ -2,50 +2,51 @@ import type { Installation } from '../installation.js'
 import { names } from '../names.js'
 import type { Manifest, PolicyRule } from './manifest.js'
 import { binding, clusterRole, role, serviceAccount } from './rbac.js'
-import { deployment, disruptionBudget } from './workload.js'
+import { deployment, disruptionBudget, probe } from './workload.js'
 
-/** Verbs of an operator on the objects that it makes for others. */
-const managing = ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']
+/** Verbs of an operator on the objects that it makes for others; it applies, and never updates. */
+const managing = ['create', 'delete', 'get', 'list', 'patch', 'watch']
+const reading = ['get', 'list', 'watch']
 
-/** What the operators do everywhere: follow our kinds, write their status, and keep the objects that these stand for. */
-export function operatorRules ({ groups }: Pick<Installation, 'groups'>): PolicyRule[] {
-  return [
-    ...groups.flatMap(({ name, resources }): PolicyRule[] => {
-      const stored = resources.filter(r => r.stored)
-      const withStatus = stored.filter(r => r.subresources.includes('status'))
-      return stored.length === 0
-        ? []
-        : [
-            { apiGroups: [name], resources: stored.map(r => r.name), verbs: ['get', 'list', 'patch', 'update', 'watch'] },
-            { apiGroups: [name], resources: withStatus.map(r => `${r.name}/status`), verbs: ['get', 'patch', 'update'] },
-            // OwnerReferencesPermissionEnforcement asks for this before an owner may be named that blocks its own deletion.
-            { apiGroups: [name], resources: stored.map(r => `${r.name}/finalizers`), verbs: ['update'] }
-          ].filter(rule => rule.resources.length > 0)
-    }),
-    { apiGroups: [''], resources: ['services', 'configmaps', 'secrets', 'persistentvolumeclaims', 'serviceaccounts'], verbs: managing },
-    { apiGroups: ['apps'], resources: ['deployments', 'statefulsets'], verbs: managing },
-    { apiGroups: ['batch'], resources: ['cronjobs', 'jobs'], verbs: managing },
-    { apiGroups: ['networking.k8s.io'], resources: ['ingresses', 'networkpolicies'], verbs: managing },
-    { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: managing },
-    { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: managing },
-    // What a Database publishes about itself.
-    { apiGroups: ['metrics.example.com'], resources: ['custommetrics'], verbs: ['create', 'delete'] },
-    // The pods of a StatefulSet that was deleted without them.
-    { apiGroups: [''], resources: ['pods'], verbs: ['delete', 'get', 'list', 'watch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-    // Why StatefulSets get no pods and claims no volumes.
-    { apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] },
-    { apiGroups: ['storage.k8s.io'], resources: ['storageclasses'], verbs: ['list', 'watch'] }
-  ]
-}
+/**
+ * What the operators do everywhere, and nothing else: follow our kinds, write their status, and keep the objects that these stand for. The
+ * end-to-end tests of the operators run with exactly these.
+ */
+export const operatorRules: readonly PolicyRule[] = [
+  { apiGroups: ['example.com'], resources: ['webapps'], verbs: reading },
+  { apiGroups: ['example.com'], resources: ['webapps/status'], verbs: ['patch'] },
+  // A Database has a finalizer, for what it leaves behind.
+  { apiGroups: ['mycompany.io', 'db.example.com'], resources: ['databases'], verbs: [...reading, 'patch'] },
+  { apiGroups: ['mycompany.io', 'db.example.com'], resources: ['databases/status'], verbs: ['patch'] },
+  // OwnerReferencesPermissionEnforcement asks for this before an owner may be named that blocks its own deletion.
+  { apiGroups: ['example.com'], resources: ['webapps/finalizers'], verbs: ['update'] },
+  { apiGroups: ['mycompany.io', 'db.example.com'], resources: ['databases/finalizers'], verbs: ['update'] },
+  // What a Database publishes about itself.
+  { apiGroups: ['metrics.example.com'], resources: ['custommetrics'], verbs: managing },
+  { apiGroups: [''], resources: ['configmaps', 'persistentvolumeclaims', 'services'], verbs: managing },
+  // Only those whose names are known.
+  { apiGroups: [''], resources: ['secrets'], verbs: ['create', 'delete', 'get', 'patch'] },
+  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets'], verbs: managing },
+  { apiGroups: ['batch'], resources: ['cronjobs'], verbs: managing },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: managing },
+  // The pods of a StatefulSet that was deleted without them.
+  { apiGroups: [''], resources: ['pods'], verbs: [...reading, 'delete'] },
+  // Why StatefulSets get no pods and claims no volumes.
+  { apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] },
+  { apiGroups: ['storage.k8s.io'], resources: ['storageclasses'], verbs: ['list', 'watch'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] }
+]
 
 /** One of the replicas leads. */
 export const leaderElectionRules: readonly PolicyRule[] = [
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'patch', 'update'] }
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'update'] }
 ]
 
+/** The default of `--secure-port`. */
+const healthPort = 10260
+
 export const controllerManagerArgs = ({ namespace }: Pick<Installation, 'namespace'>): string[] =>
-  ['controller-manager', '--leader-elect', `--leader-elect-resource-namespace=${namespace}`]
+  ['controller-manager', '--leader-elect', `--leader-elect-resource-namespace=${namespace}`, `--secure-port=${healthPort}`, '--v=2']
 
 /** The operators: a ServiceAccount with least rights, and a Deployment of which one Pod leads. */
 export function controllerManager (installation: Installation): Manifest[] {
@@ -56,8 +57,10 @@ export function controllerManager (installation: Installation): Manifest[] {
   const subject = { name, namespace }
   return [
     serviceAccount(name, namespace, component),
-    clusterRole(own, component, operatorRules(installation)),
+    clusterRole(own, component, operatorRules),
     binding({ name: own, component, roleRef: { kind: 'ClusterRole', name: own }, serviceAccount: subject }),
+    // Who may read its metrics is asked of the cluster.
+    binding({ name: `${own}:system:auth-delegator`, component, roleRef: { kind: 'ClusterRole', name: 'system:auth-delegator' }, serviceAccount: subject }),
     role(`${own}:leader-election`, namespace, component, leaderElectionRules),
     binding({ name: `${own}:leader-election`, namespace, component, roleRef: { kind: 'Role', name: `${own}:leader-election` }, serviceAccount: subject }),
     disruptionBudget(name, namespace, component),
@@ -69,6 +72,11 @@ export function controllerManager (installation: Installation): Manifest[] {
       container: {
         image,
         args: controllerManagerArgs(installation),
+        ports: [{ name: 'https', containerPort: healthPort, protocol: 'TCP' }],
+        startupProbe: probe('/healthz', { periodSeconds: 2, failureThreshold: 30 }),
+        readinessProbe: probe('/readyz', { periodSeconds: 10, failureThreshold: 3 }),
+        // Fails when a leader could not renew its Lease and does not end by itself.
+        livenessProbe: probe('/healthz', { periodSeconds: 10, failureThreshold: 6 }),
         resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } }
       },
       pod: { terminationGracePeriodSeconds: 30 }

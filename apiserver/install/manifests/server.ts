@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Installation } from '../installation.js'
 import { labels, names, selectorLabels } from '../names.js'
 import type { Manifest } from './manifest.js'
-import { deployment, disruptionBudget } from './workload.js'
+import { deployment, disruptionBudget, probe } from './workload.js'
 
 /** How long a Pod that ends still answers, while its address is taken out everywhere. */
 const shutdownDelaySeconds = 15
@@ -94,8 +94,5 @@ function volumesOf ({ etcd, serving, crds }: Installation): Volume[] {
     ...Object.keys(crds).length === 0 ? [] : [{ name: 'crds', mountPath: directories.crds, readOnly: true, source: { configMap: { name: names.crdConfigMap } } }]
   ]
 }
-
-const probe = (path: string, timing: { readonly periodSeconds: number; readonly failureThreshold: number }): object =>
-  ({ httpGet: { path, port: 'https', scheme: 'HTTPS' }, timeoutSeconds: 5, ...timing })
 
 const digest = (files: Readonly<Record<string, string>>): string => createHash('sha256').update(JSON.stringify(Object.entries(files).sort())).digest('hex').slice(0, 16)

@@ -60,3 +60,7 @@ export const disruptionBudget = (name: string, namespace: string, component: Com
   metadata: { name, namespace, labels: labels(component) },
   spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selectorLabels(component) } }
 })
+
+/** A probe of the port `https`; the kubelet does not verify certificates. */
+export const probe = (path: string, timing: { readonly periodSeconds: number; readonly failureThreshold: number }): object =>
+  ({ httpGet: { path, port: 'https', scheme: 'HTTPS' }, timeoutSeconds: 5, ...timing })
