@@ -194,12 +194,12 @@ t.test('two replicas rotate the authority: what is served is trusted at every mo
   cluster.api.on(`PATCH ${apiServices}/v1.b`, request => stuck ? { status: 500 } : patch(request))
   const { metadata, ...secret } = cluster.secret
   cluster.put(secrets, { ...secret, metadata: { ...metadata, annotations: { ...metadata.annotations, 'annex/rotate': 'now' } } })
-  await moveUntil(fake, () => { watch(); return cluster.bundle('v1.a') !== before && fake.now() > 120_000 }, 500)
+  await moveUntil(fake, () => { watch(); return cluster.bundle('v1.a') !== before && fake.now() > 120_000 }, 5_000)
   t.same(stages, ['Stable', 'Publishing'])
   stuck = false
-  await moveUntil(fake, () => { watch(); return cluster.secret.metadata.annotations!['annex/certificate-stage'] === 'Retiring' }, 500)
+  await moveUntil(fake, () => { watch(); return cluster.secret.metadata.annotations!['annex/certificate-stage'] === 'Retiring' }, 1_000)
   await moveUntil(fake, () => { watch(); return replicas.every(r => r.reloads === 1) })
-  await moveUntil(fake, () => { watch(); return cluster.secret.metadata.annotations!['annex/certificate-stage'] === 'Stable' }, 60_000)
+  await moveUntil(fake, () => { watch(); return cluster.secret.metadata.annotations!['annex/certificate-stage'] === 'Stable' }, 3_600_000)
   const after = cluster.text('ca.crt')
   await moveUntil(fake, () => { watch(); return cluster.bundle('v1.a') === after && cluster.bundle('v1.b') === after })
   t.same(stages, ['Stable', 'Publishing', 'Published', 'Retiring', 'Stable'])
