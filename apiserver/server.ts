@@ -267,9 +267,10 @@ function openMetricsApi ({ config, stores, resources, prefix, live, metrics, log
 
 /** The resources through which samples are written, where MetricMappings are among the resources. */
 function openMetricsWrite (config: ApiserverConfig, stores: readonly Store[], shared: Pick<MetricsWriteOptions, 'kinds' | 'live' | 'admission' | 'bodyBytes' | 'registry'>, log: Logger): MetricsWrite | undefined {
-  const mappings = stores.find(s => s.resource === metricmappings)
-  return mappings && new MetricsWrite({
-    ...shared, mappings,
+  const [mappings, metrics] = [metricmappings, custommetrics].map(r => stores.find(s => s.resource === r))
+  return mappings && metrics && new MetricsWrite({
+    ...shared, mappings, metrics,
+    checkpoints: config.metricCheckpoints,
     limits: config.metricSeries,
     ttlMs: config.metricTtlMs,
     onError: error => { log.error({ err: error }, 'what was written to metrics could not be kept; it is tried again') }

@@ -7,8 +7,8 @@ export interface LiveSamplesTarget {
 }
 
 /**
- * Samples that are in memory only, by the key of the CustomMetric that they stand in front of, whether that is stored or not. `hidden`
- * says that a stored one is not to be served any more either.
+ * Samples that are in memory only, by the key of the CustomMetric that they stand in front of, whether that is stored or not, unless
+ * it is newer. `hidden` says that a stored one is not to be served any more either.
  */
 export class LiveSamples {
   readonly #samples = new Map<string, Sample | 'hidden'>()

@@ -12,9 +12,10 @@ const samples: fc.Arbitrary<Sample> = fc.record({
   namespace: fc.constantFrom('one', 'two'),
   metric: fc.constantFrom('m', 'M', 'n'),
   about: fc.constantFrom(undefined, 'Pod/x', 'Pod/y', 'Node/x', 'Deployment/x'),
-  value: fc.integer({ min: 0, max: 9 })
-}).map(({ name, namespace, metric, about, value }) => sampleOf({
-  apiVersion: '', kind: '', metadata: { name, namespace }, metric: { name: metric }, value,
+  value: fc.integer({ min: 0, max: 9 }),
+  timestamp: fc.constantFrom('2026-05-06T07:00:00Z', '2026-05-06T07:00:01Z')
+}).map(({ name, namespace, metric, about, value, timestamp }) => sampleOf({
+  apiVersion: '', kind: '', metadata: { name, namespace }, metric: { name: metric }, value, timestamp,
   ...(about !== undefined && { describedObject: { kind: about.split('/')[0]!, name: about.split('/')[1]! } })
 }, kinds)!)
 
@@ -54,7 +55,11 @@ t.test('After any writes, of stored and of live samples, lookups find what a sea
         live.delete(operation.key)
       }
       model.clear()
-      for (const [key, sample] of [...stored, ...inFront]) if (sample !== 'hidden' && (inFront.get(key) ?? sample) === sample) model.set(key, sample)
+      for (const [key, sample] of [...stored, ...inFront]) {
+        const [live, behind] = [inFront.get(key), stored.get(key)]
+        const newer = live === undefined || live === 'hidden' || behind === undefined ? undefined : behind.timestampMs > live.timestampMs ? behind : live
+        if (live !== 'hidden' && (newer ?? sample) === sample && sample !== 'hidden') model.set(key, sample)
+      }
       if ((before !== namesOf(model.values())) !== (told > 0)) return false
     }
     const sorted = (found: Iterable<Sample>): string => [...found].map(s => s.key + s.valueText).sort().join()

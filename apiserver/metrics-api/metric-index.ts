@@ -10,12 +10,13 @@ type ByObject = Map<string, Map<string, Set<Sample>>>
 
 /**
  * All samples, found by what a request asks for. A lookup visits the samples of its answer and no others.
- * There are two sources: stored samples, which are set and deleted here, and live ones, each in front of the stored one with its key.
+ * There are two sources: stored samples, which are set and deleted here, and live ones, each in front of the stored one with its key
+ * unless that is newer.
  * It knows nothing of time: what is expired is found too.
  */
 export class MetricIndex implements LiveSamplesTarget {
   readonly #stored = new Map<string, Sample>()
-  /** What is found: per key the live one, else the stored one. */
+  /** What is found: per key one of the two. */
   readonly #samples = new Map<string, Sample>()
   readonly #custom = new Map<string, { readonly name: CustomMetricName; readonly objects: ByObject }>()
   /** By the metric's name in lower case: client-go sends no other. */
@@ -51,8 +52,9 @@ export class MetricIndex implements LiveSamplesTarget {
   liveChanged (key: string): void { this.#settle(key) }
 
   #settle (key: string): void {
-    const live = this.#live?.at(key)
-    const sample = live === 'hidden' ? undefined : live ?? this.#stored.get(key)
+    const [live, stored] = [this.#live?.at(key), this.#stored.get(key)]
+    // A stored one may be newer: another replica has written it.
+    const sample = live === 'hidden' ? undefined : live === undefined || (stored !== undefined && stored.timestampMs > live.timestampMs) ? stored : live
     const before = this.#samples.get(key)
     if (sample === before) return
     if (sample === undefined) {

@@ -12,6 +12,7 @@ import type { LiveSamples } from '../metrics-api/live-samples.js'
 import type { RequestContext } from '../request-context.js'
 import type { ResourceRequestInfo } from '../request-info.js'
 import { respond, type Answer } from '../responses/respond.js'
+import { Checkpoints } from './checkpoints.js'
 import { compileMapping } from './compiled-mapping.js'
 import { Otlp } from './otlp.js'
 import { ProtocolError } from './protocol-error.js'
@@ -25,6 +26,10 @@ import type { WriteResult } from './write-result.js'
 export interface MetricsWriteOptions {
   /** That of MetricMappings. */
   readonly mappings: Pick<Store, 'resource' | 'cacher' | 'watch' | 'update'>
+  /** That of CustomMetrics. */
+  readonly metrics: Pick<Store, 'resource' | 'cacher' | 'watch' | 'update' | 'delete'>
+  /** How often values are kept in the store; an interval of 0 is never. */
+  readonly checkpoints: { readonly intervalMs: number; readonly writesPerSecond: number }
   readonly kinds: DescribedKinds
   readonly live: LiveSamples
   readonly limits: SeriesLimits
@@ -66,6 +71,8 @@ export class MetricsWrite implements VirtualApi {
   readonly #options: MetricsWriteOptions
   readonly memory: SeriesMemory
   readonly #follower: StoreFollower
+  readonly #checkpoints: Checkpoints | undefined
+  readonly #metricsFollower: StoreFollower
   readonly #status: StatusWriter
   readonly #protocols: ReadonlyMap<string, Protocol>
   readonly #metrics: WriteMetrics
@@ -80,7 +87,16 @@ export class MetricsWrite implements VirtualApi {
   constructor (options: MetricsWriteOptions) {
     this.#options = options
     const now = options.now ?? Date.now
-    this.memory = new SeriesMemory({ limits: options.limits, live: options.live, ttlMs: options.ttlMs, clockSkewMs: options.clockSkewMs ?? 60_000, now })
+    this.memory = new SeriesMemory({ limits: options.limits, live: options.live, ttlMs: options.ttlMs, clockSkewMs: options.clockSkewMs ?? 60_000, onRemoved: metric => { this.#checkpoints?.metricRemoved(metric) }, now })
+    const { intervalMs, writesPerSecond } = options.checkpoints
+    this.#checkpoints = intervalMs === 0 ? undefined : new Checkpoints({
+      store: options.metrics, memory: this.memory, live: options.live, intervalMs, writesPerRound: writesPerSecond, ttlMs: options.ttlMs, onError: options.onError, now
+    })
+    this.#metricsFollower = new StoreFollower(options.metrics, {
+      onObject: object => { this.#checkpoints?.observe(object) },
+      onDeleted: (namespace, name) => { this.#checkpoints?.deleted(namespace, name) },
+      onError: options.onError
+    })
     this.#status = new StatusWriter({ store: options.mappings, onError: options.onError, now })
     this.#metrics = new WriteMetrics(options.registry, this.memory)
     const remoteWrite = new RemoteWrite({ memory: this.memory, decompressedBytes })
@@ -106,13 +122,13 @@ export class MetricsWrite implements VirtualApi {
   /** Begins to follow the mappings, and to forget what expires. */
   start (): void {
     this.#follower.start()
+    this.#metricsFollower.start()
     this.#timer ??= setInterval(() => { this.#tick() }, roundMs).unref()
   }
 
   async stop (): Promise<void> {
     clearInterval(this.#timer)
-    await this.#follower.stop()
-    await this.#round
+    await Promise.all([this.#follower.stop(), this.#metricsFollower.stop(), this.#round])
   }
 
   /** The kinds of described objects may be of other resources now; mappings of which that is true begin anew. */
@@ -179,7 +195,9 @@ export class MetricsWrite implements VirtualApi {
 
   #tick (): void {
     this.memory.sweep()
-    this.#round ??= this.#status.round(this.memory.states())
+    if (!this.#follower.hasSynced || !this.#metricsFollower.hasSynced) return
+    this.#round ??= Promise.all([this.#status.round(this.memory.states()), this.#checkpoints?.round()])
+      .then(() => {})
       .catch(this.#options.onError)
       .finally(() => { this.#round = undefined })
   }

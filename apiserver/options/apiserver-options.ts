@@ -40,6 +40,8 @@ export interface ApiserverConfig {
   readonly metricTtlMs: number
   /** How many series are held in memory. */
   readonly metricSeries: { readonly perMapping: number; readonly perNamespace: number; readonly total: number }
+  /** How often their values are stored; 0 is never. */
+  readonly metricCheckpoints: { readonly intervalMs: number; readonly writesPerSecond: number }
   readonly metricsRoutes: readonly MetricsRouteConfig[]
   /** The cluster that is asked about users and their rights, and for its namespaces; undefined: standalone. */
   readonly cluster: ClusterConfig | undefined
@@ -152,6 +154,7 @@ function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined, rout
     crdFiles: o.crdFile.map(f => path.resolve(f)),
     metricTtlMs: o.metricTtl,
     metricSeries: { perMapping: o.metricSeriesPerMapping, perNamespace: o.metricSeriesPerNamespace, total: o.metricSeries },
+    metricCheckpoints: { intervalMs: o.metricCheckpointInterval, writesPerSecond: o.metricCheckpointQps },
     metricsRoutes: routes,
     cluster,
     authentication: {
@@ -214,12 +217,12 @@ function checkNumbers (checks: Checks, o: ApiserverOptions): void {
     ['max-requests-inflight', o.maxRequestsInflight], ['max-mutating-requests-inflight', o.maxMutatingRequestsInflight], ['min-request-timeout', o.minRequestTimeout],
     ['audit-log-maxsize', o.auditLogMaxsize], ['audit-log-maxbackup', o.auditLogMaxbackup], ['audit-log-maxage', o.auditLogMaxage], ['v', o.verbosity]
   ] as const) if (value < 0) checks.add(flag, value, 'must not be negative')
-  for (const [flag, value] of [['etcd-compaction-interval', o.etcdCompactionInterval], ['shutdown-delay-duration', o.shutdownDelayDuration], ['shutdown-timeout', o.shutdownTimeout]] as const) {
+  for (const [flag, value] of [['etcd-compaction-interval', o.etcdCompactionInterval], ['metric-checkpoint-interval', o.metricCheckpointInterval], ['shutdown-delay-duration', o.shutdownDelayDuration], ['shutdown-timeout', o.shutdownTimeout]] as const) {
     if (value < 0) checks.add(flag, `${value}ms`, 'must not be negative')
   }
   if (o.requestTimeout <= 0) checks.add('request-timeout', `${o.requestTimeout}ms`, 'must be positive')
   if (o.metricTtl <= 0) checks.add('metric-ttl', `${o.metricTtl}ms`, 'must be positive')
-  for (const [flag, value] of [['metric-series-per-mapping', o.metricSeriesPerMapping], ['metric-series-per-namespace', o.metricSeriesPerNamespace], ['metric-series', o.metricSeries]] as const) {
+  for (const [flag, value] of [['metric-series-per-mapping', o.metricSeriesPerMapping], ['metric-series-per-namespace', o.metricSeriesPerNamespace], ['metric-series', o.metricSeries], ['metric-checkpoint-qps', o.metricCheckpointQps]] as const) {
     if (value <= 0) checks.add(flag, value, 'must be positive')
   }
   if (o.auditPolicyFile !== '' && o.auditLogPath === '') checks.add('audit-policy-file', o.auditPolicyFile, 'needs --audit-log-path')

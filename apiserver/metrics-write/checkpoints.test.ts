@@ -1,0 +1,131 @@
+import t from 'tap'
+import { ServedObject } from '../../registry/generic/served-object.js'
+import type { DeleteRequest, Store, UpdateOptions } from '../../registry/generic/store/store.js'
+import type { KubeObject } from '../../registry/meta/object-meta.js'
+import { custommetrics } from '../../registry/metrics.example.com/custommetrics/resource.js'
+import type { MetricMapping } from '../../registry/metrics.example.com/metricmappings/types.js'
+import { remoteWriteHeaders, snappy, writeRequestBytes, type SentSeries } from '../../test/fixtures/remote-write.js'
+import { startServer } from '../../test/fixtures/server.js'
+import { DescribedKinds } from '../metrics-api/described-kinds.js'
+import { LiveSamples } from '../metrics-api/live-samples.js'
+import { Checkpoints } from './checkpoints.js'
+import { compileMapping } from './compiled-mapping.js'
+import { SeriesMemory } from './series-memory.js'
+
+const start = Date.parse('2026-05-06T07:00:00Z')
+
+/** Checkpoints over a store that is a Map; times are in seconds. */
+function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values: number[]) => Promise<string[]>; memory: SeriesMemory; map: (generation: number) => void; objects: Map<string, KubeObject>; live: LiveSamples } {
+  let now = start
+  let log: string[] = []
+  const objects = new Map<string, KubeObject>()
+  const live = new LiveSamples()
+  const memory = new SeriesMemory({ limits: { perMapping: 100, perNamespace: 100, total: 100 }, live, ttlMs: 120_000, clockSkewMs: 60_000, onRemoved: metric => { kept.metricRemoved(metric) }, now: () => now })
+  const store = {
+    resource: custommetrics,
+    update: async (name: string, options: UpdateOptions) => {
+      const object = await options.transform(objects.get(name))
+      log.push(`write ${String(object['value'])}`)
+      objects.set(name, object)
+      kept.observe(ServedObject.of(custommetrics, { ...object, metadata: { ...object.metadata, uid: name } }, 1n))
+    },
+    delete: async (name: string, request: DeleteRequest) => {
+      log.push('delete')
+      objects.delete(name)
+      kept.deleted(request.namespace, name)
+    }
+  } as unknown as Pick<Store, 'resource' | 'update' | 'delete'>
+  const kept = new Checkpoints({ store, memory, live, intervalMs: 15_000, writesPerRound, ttlMs: 120_000, onError: error => { throw error }, now: () => now })
+  return {
+    memory, objects, live,
+    map: generation => {
+      memory.setMapping(compileMapping({ apiVersion: '', kind: '', metadata: { name: 'x', namespace: 'shop', uid: 'u', generation }, spec: { series: { name: 'm' }, metric: { name: 'm' }, labels: ['i'] } } as MetricMapping, new DescribedKinds([])))
+    },
+    round: async (seconds, ...values) => {
+      now = start + seconds * 1000
+      memory.write('shop', values.map((value, i) => ({ labels: new Map([['__name__', 'm'], ['i', String(i)]]), points: [{ timestampMs: now, value }] })))
+      memory.sweep()
+      log = []
+      await kept.round()
+      return log
+    }
+  }
+}
+
+t.test('A value is written when it has changed, not too often, and before it expires for others', async t => {
+  const { map, round } = checkpoints()
+  map(1)
+  t.same(await round(0, 5), ['write 5'])
+  t.same(await round(1, 6), [], 'too soon')
+  t.same(await round(15, 6), ['write 6'])
+  t.same(await round(30, 6), [], 'nothing has changed')
+  t.same(await round(60, 6), [], 'nor now')
+  t.same(await round(76, 6), ['write 6'], 'half the ttl is over')
+  t.same(await round(140), [], 'nothing came')
+})
+
+t.test('More than the bound waits, those that waited longest first', async t => {
+  const { map, round } = checkpoints(2)
+  map(1)
+  t.same(await round(0, 1, 2, 3), ['write 1', 'write 2'])
+  t.same(await round(15, 4, 5, 6), ['write 6', 'write 4'])
+  t.same(await round(16, 4, 5, 6), ['write 5'])
+})
+
+t.test('What has ended, changed or cannot be served is hidden and deleted', async t => {
+  const { map, memory, round, objects, live } = checkpoints()
+  map(1)
+  await round(0, 1, 2)
+  const [[key]] = [[...live.keys()]]
+  memory.write('shop', [{ labels: new Map([['__name__', 'm'], ['i', '0']]), points: [{ timestampMs: start + 1000, value: NaN, stale: true }] }])
+  t.equal(live.at(key!), 'hidden', 'at once')
+  t.same([await round(2), objects.size, live.at(key!)], [['delete'], 1, undefined])
+  t.same(await round(20, 7, NaN), ['delete', 'write 7'])
+  map(2)
+  t.same([await round(21), objects.size], [['delete'], 0])
+  await round(40, 1)
+  memory.deleteMapping('shop', 'x')
+  t.same([await round(41), objects.size, live.size], [['delete'], 0, 0])
+})
+
+t.test("Somebody else's object of that name is left alone", async t => {
+  const { map, round, objects } = checkpoints()
+  map(1)
+  await round(0, 1)
+  const [name] = [...objects.keys()]
+  const fresh = checkpoints()
+  fresh.map(1)
+  fresh.objects.set(name!, { apiVersion: '', kind: '', metadata: { name: name!, namespace: 'shop' }, value: 9 })
+  t.same(await fresh.round(0, 1), [])
+  t.equal(fresh.objects.get(name!)?.['value'], 9)
+})
+
+t.test('A restarted server serves what it had kept, and what a mapping leaves behind goes with it', async t => {
+  const server = await startServer(t, ['--metric-checkpoint-interval=1s'], { inProcess: true })
+  const group = '/apis/metrics.example.com/v1alpha1/namespaces/shop'
+  const eventually = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
+    const deadline = Date.now() + 20_000
+    while (!await holds()) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within 20 s`)
+      await new Promise(resolve => { setTimeout(resolve, 20) })
+    }
+  }
+  const value = async (): Promise<unknown> => {
+    const answer = await server.request('GET', '/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue')
+    return answer.status === 200 ? answer.items.map(i => [i['metricLabels'], i['value']]) : answer.status
+  }
+  const spec = { series: { name: 'queue' }, metric: { name: 'queue' }, labels: ['of'] }
+  await server.request('POST', `${group}/metricmappings`, { body: { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { name: 'queue' }, spec } })
+  const series = (): SentSeries[] => [{ labels: { __name__: 'queue', of: 'mail' }, samples: [[Date.now(), 12.5]] }]
+  await eventually('the checkpoint', async () => {
+    await server.request('POST', `${group}/remotewrites`, { body: snappy(writeRequestBytes(series())), headers: remoteWriteHeaders.v1 })
+    return (await server.request('GET', `${group}/custommetrics?labelSelector=metrics.example.com%2Fmapping%3Dqueue`)).items.length === 1
+  })
+  const [kept] = (await server.request('GET', `${group}/custommetrics`)).items
+  t.match(kept, { metric: { name: 'queue', labels: { of: 'mail' } }, value: '12500m', metadata: { ownerReferences: [{ kind: 'MetricMapping', name: 'queue', controller: true }] } })
+  await server.restart()
+  await eventually('the value after a restart', async () => JSON.stringify(await value()) === '[[{"of":"mail"},"12500m"]]')
+  await server.request('DELETE', `${group}/metricmappings/queue`)
+  await eventually('the end of the checkpoint', async () => (await server.request('GET', `${group}/custommetrics`)).items.length === 0)
+  await eventually('the end of the metric', async () => await value() === 404)
+})
