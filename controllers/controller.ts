@@ -36,7 +36,6 @@ export class Controller {
   readonly #clock: Clock
   readonly #log: Logger
   #queue: Workqueue<string> | undefined
-  #synced = false
 
   constructor (options: ControllerOptions) {
     this.#options = options
@@ -45,8 +44,6 @@ export class Controller {
   }
 
   get name (): string { return this.#options.name }
-  /** Whether its caches are full; it reconciles from then on. */
-  get hasSynced (): boolean { return this.#synced }
 
   /**
    * Runs until the signal aborts: fills the caches, then reconciles. Then it takes nothing new, waits for the reconciles under way, and
@@ -73,8 +70,7 @@ export class Controller {
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     const synced = await Promise.all(sources.map(async s => await s.whenSynced(signal)))
-    this.#synced = synced.every(Boolean)
-    if (this.#synced) {
+    if (synced.every(Boolean)) {
       this.#log.info({ controller: name, workers }, 'the caches are filled; reconciling')
       await Promise.all(Array.from({ length: workers }, async () => { await this.#work(queue, work.signal) }))
     }
@@ -83,7 +79,6 @@ export class Controller {
     for (const registration of registrations) registration.remove()
     unobserve?.()
     this.#queue = undefined
-    this.#synced = false
     this.#log.info({ controller: name }, 'the controller has stopped')
   }
 

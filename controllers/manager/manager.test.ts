@@ -11,6 +11,7 @@ import { FakeClock } from '../testing/fake-clock.js'
 import { startFakeServer } from '../testing/fake-server.js'
 import { managerFlags } from './manager-flags.js'
 import { managerFlagTable, readManagerCommand, type ManagerConfig } from './manager-options.js'
+import { runTogether } from './manager.js'
 import { metricsAccess } from './metrics-access.js'
 import { startServing } from './serving.js'
 
@@ -87,6 +88,26 @@ const get = async (port: number, path: string, ca?: string): Promise<Got> => awa
     let text = ''
     response.on('data', (chunk: Buffer) => { text += chunk.toString() }).on('end', () => { resolve({ code: response.statusCode, text }) })
   }).on('error', reject).end()
+})
+
+t.test('controllers run together: when one fails, the others have ended before anybody hears of it', async t => {
+  const running = new Set<string>()
+  const controller = (name: string, work: (signal: AbortSignal) => Promise<void>): { run (signal: AbortSignal): Promise<void> } => ({
+    run: async signal => {
+      running.add(name)
+      await work(signal).finally(() => { running.delete(name) })
+    }
+  })
+  const untilAborted = async (signal: AbortSignal): Promise<void> => { await new Promise<void>(resolve => { signal.addEventListener('abort', () => { setTimeout(resolve, 20) }) }) }
+  await t.rejects(runTogether([controller('good', untilAborted), controller('bad', async () => { throw new Error('broken') })], new AbortController().signal), { message: 'broken' })
+  t.equal(running.size, 0)
+  const stop = new AbortController()
+  const reasons: unknown[] = []
+  const ended = runTogether([controller('one', async signal => { await untilAborted(signal); reasons.push(signal.reason) })], stop.signal)
+  stop.abort('lost')
+  await ended
+  t.same(reasons, ['lost'], 'they know why')
+  await runTogether([], AbortSignal.abort())
 })
 
 t.test('health and metrics are served over HTTPS', async t => {

@@ -49,9 +49,8 @@ export async function runManager (config: ManagerConfig, environment: ManagerEnv
   const identity = `${hostname()}_${randomUUID()}`
   const events = new EventRecorder({ client: eventClient, reportingController: 'annex-controller-manager', reportingInstance: identity, log })
 
-  let running: readonly Controller[] = []
   const lead = async (leading: AbortSignal): Promise<void> => {
-    const controllers = running = environment.initializers.filter(i => config.controllers.includes(i.name)).flatMap(initializer => initializer.create({
+    const controllers = environment.initializers.filter(i => config.controllers.includes(i.name)).flatMap(initializer => initializer.create({
       client, events, metrics, log, clock,
       workers: config.concurrentSyncs[initializer.name] ?? 1,
       resyncMs: config.minResyncMs * (1 + Math.random()),
@@ -59,8 +58,7 @@ export async function runManager (config: ManagerConfig, environment: ManagerEnv
       databaseImageRegistry: config.databaseImageRegistry
     }))
     log.info({ controllers: controllers.map(c => c.name) }, 'the controllers start')
-    await Promise.all([aborted(leading), ...controllers.map(async c => { await c.run(leading) })])
-    running = []
+    await runTogether(controllers, leading)
   }
   const election = config.election && electionOf(config.election, { connection, clientOf, identity, metrics, log, lead })
 
@@ -71,11 +69,8 @@ export async function runManager (config: ManagerConfig, environment: ManagerEnv
     if (config.serving !== undefined) {
       health = await startServing(config.serving, {
         healthz: { leaderElection: () => { election?.elector.checkHealth({ toleranceMs: electionToleranceMs }) } },
-        // A candidate is ready when it knows whom to wait for, a leader when its caches are full.
-        readyz: {
-          leaderElection: () => { if (election?.elector.leader === '') throw new Error('no leader was seen yet') },
-          informers: () => { if (!running.every(c => c.hasSynced)) throw new Error('the caches are being filled') }
-        },
+        // Once it knows who leads. Not full caches: a kind that is not served would hold up every rollout.
+        readyz: { leaderElection: () => { if (election?.elector.leader === '') throw new Error('no leader was seen yet') } },
         metrics: metrics.registry,
         authorizeMetrics: metricsAccess(reviewClient, clock)
       }, log)
@@ -118,6 +113,21 @@ const operatorRateLimiter = (clock: Clock): RateLimiter<string> => new MaxOfRate
   new ItemExponentialFailureRateLimiter<string>({ baseMs: 5, maxMs: maxRetryMs }),
   new BucketRateLimiter<string>(new TokenBucket({ qps: 10, burst: 100, clock }))
 )
+
+/** Runs controllers until the signal aborts. If one fails, all end before this rejects: nothing may go on when the lease is given back. */
+export async function runTogether (controllers: readonly Pick<Controller, 'run'>[], signal: AbortSignal): Promise<void> {
+  const failure = new AbortController()
+  const stop = AbortSignal.any([signal, failure.signal])
+  const results = await Promise.allSettled([aborted(stop), ...controllers.map(async c => {
+    try {
+      await c.run(stop)
+    } catch (error) {
+      failure.abort()
+      throw error
+    }
+  })])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
 
 const aborted = async (signal: AbortSignal): Promise<void> => {
   if (!signal.aborted) await new Promise<void>(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })

@@ -37,9 +37,10 @@ export const operatorRules: readonly PolicyRule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] }
 ]
 
-/** One of the replicas leads. */
+/** One of the replicas leads. A name cannot restrict creating. */
 export const leaderElectionRules: readonly PolicyRule[] = [
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'get', 'update'] }
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [names.controllerManager], verbs: ['get', 'update'] }
 ]
 
 /** The default of `--secure-port`. */
