@@ -57,6 +57,7 @@ async function run (): Promise<Measured> {
   return { seconds, p50: at(0.5), p99: at(0.99) }
 }
 
+process.once('disconnect', () => { process.exit() })
 process.on('message', (command: Command) => {
   handle(command).then(
     measured => { process.send!({ ...(measured && { measured }) } satisfies Reply) },

@@ -41,6 +41,8 @@ if (flags.help) {
 
 // The fixtures bring tap, which would end a run that takes longer than a test.
 t.setTimeout(0)
+// Every process that was started ends with this one's `exit`, which a signal alone does not bring about.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1) })
 
 const servers = flags.servers === undefined ? allServers : allServers.filter(name => flags.servers!.split(',').includes(name))
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3))
