@@ -4,6 +4,9 @@ import { parseAllDocuments } from 'yaml'
 import t from 'tap'
 import { Authority } from '../../certs/authority.js'
 import { FakeKubeApiserver } from '../cluster/testdata/fake-kube-apiserver.js'
+import { parseFlags, type FlagTable } from '../../cli/flags.js'
+import { managerFlags } from '../../controllers/manager/manager-flags.js'
+import { apiserverFlags } from '../options/apiserver-flags.js'
 import { clusterCredentials } from './cluster-flags.js'
 import { install } from './install.js'
 import { objectPath, type Manifest } from './manifests/manifest.js'
@@ -92,6 +95,19 @@ t.test('the Pods: port, host network, files and further flags', async t => {
   t.match(list.get('/api/v1/namespaces/annex-system/configmaps/annex-crds'), { data: { 'backups.yaml': /CustomResourceDefinition/ } })
   t.ok(list.has('/apis/apiregistration.k8s.io/v1/apiservices/v1.storage.example.org'), 'its group is registered')
   t.notOk([...list.keys()].some(p => p.includes('controller-manager')))
+})
+
+t.test('the commands of the Pods know the flags that they are given', async t => {
+  const { certificatePem } = Authority.create({ commonName: 'mine' })
+  const file = path.join(t.testdir({ 'ca.crt': certificatePem }), 'ca.crt')
+  for (const more of [[], ['--tls-secret=x', `--ca-bundle-file=${file}`, '--crd-file=' + new URL('../../hack/examples/crd', import.meta.url).pathname]]) {
+    const list = await printed(...more)
+    for (const [name, command, flags] of [['annex', 'apiserver', apiserverFlags], ['annex-controller-manager', 'controller-manager', managerFlags]] as const) {
+      const [first, ...args] = podOf(list.get(`/apis/apps/v1/namespaces/annex-system/deployments/${name}`)).containers[0]!.args
+      t.equal(first, command)
+      t.strictSame(parseFlags(flags as FlagTable, args, command).errors, [], name)
+    }
+  }
 })
 
 t.test('the cluster is that of --kubeconfig, then $KUBECONFIG, then ~/.kube/config', async t => {
