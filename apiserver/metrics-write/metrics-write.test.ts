@@ -183,6 +183,16 @@ t.test('The resource is one: in discovery, authorised as create, and nothing but
   }
 })
 
+t.test('/metrics counts requests by resource and reason, and what every mapping holds', async t => {
+  const { text } = await server.request('GET', '/metrics')
+  for (const line of [
+    /^annex_metrics_write_bytes_total\{resource="remotewrites"\} [1-9]\d*$/m, /^annex_metrics_write_samples_total\{resource="remotewrites"\} [1-9]\d*$/m,
+    /^annex_metrics_write_refused_samples_total\{resource="remotewrites",reason="outOfOrder"\} [1-9]\d*$/m, /^annex_metrics_write_series [1-9]\d*$/m,
+    /^annex_metrics_mapping_series\{namespace="shop",mapping="requests"\} 3$/m, /^annex_metrics_mapping_samples_total\{namespace="shop",mapping="requests"\} 8$/m,
+    /^annex_metrics_mapping_metrics\{namespace="shop",mapping="requests"\} 2$/m, /^annex_metrics_mapping_refused_samples_total\{namespace="shop",mapping="queues",reason="future"\} 1$/m
+  ]) t.match(text, line)
+})
+
 t.test('What can be seen to be wrong with a mapping is refused', async t => {
   const create = (spec: object): Promise<Answer> => server.request('POST', `${group}/namespaces/shop/metricmappings`, { body: { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { generateName: 'x-' }, spec } })
   for (const [spec, field, message] of [
