@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net'
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
-import { createServer as createHttpsServer, type Server } from 'node:https'
+import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
+import type { Server } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
+import { fastify, type FastifyInstance } from 'fastify'
 import type { RawRequest, RawResponse } from '../request-context.js'
 import { ProxiedSocket } from './proxied-socket.js'
 
@@ -36,9 +37,11 @@ const maxStreams = 1000
 /** How long a client may take to acknowledge that the server ends, and how long what it sent just before may take to arrive. */
 const [announceMs, settleMs] = [1_000, 150]
 
-/** HTTP/1.1 and HTTP/2 over TLS on one port, with Node's own servers: nothing stands between a socket and the pipeline. */
+/** HTTP/1.1 and HTTP/2 over TLS on one port. Fastify owns the sockets and their limits; what a request means is the caller's. */
 export class Listener {
-  readonly #server: Server
+  readonly #app: FastifyInstance
+  /** Connections of HTTP/1.1, each with the number of its requests under way. */
+  readonly #connections = new Map<TLSSocket, number>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new WeakMap<ServerHttp2Session, TLSSocket | ProxiedSocket>()
   readonly #isProxy: (socket: TLSSocket) => boolean
@@ -47,7 +50,8 @@ export class Listener {
   constructor (options: ListenerOptions) {
     this.#tls = options.tls
     this.#isProxy = options.isProxy ?? (() => false)
-    const server = this.#server = create(options, req => this.#socketOf(req))
+    this.#app = create(options, (req, res) => { this.#onRequest(req, res, options.onRequest) })
+    const server = this.#app.server as unknown as Server
     server.on('upgrade', options.onUpgrade)
     server.on('tlsClientError', options.onTlsError)
     server.on('session', (session: ServerHttp2Session) => {
@@ -56,25 +60,24 @@ export class Listener {
       session.once('close', () => { this.#sessions.delete(session) })
     })
     if (options.http2) this.#acceptThrough(server as unknown as Http2SecureServer)
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') return
+      this.#connections.set(socket, 0)
+      socket.once('close', () => { this.#connections.delete(socket) })
+    })
   }
 
   /** @returns the port that is listened on */
   async listen (options: { bindAddress: string; port: number }): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host: options.bindAddress, port: options.port }, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
-    return (this.#server.address() as AddressInfo).port
+    await this.#app.listen({ host: options.bindAddress, port: options.port })
+    return (this.#app.server.address() as AddressInfo).port
   }
 
   /** New connections get the new certificate; open ones go on. */
   reload (tls: TlsMaterial): void {
     this.#tls = tls
     // Leaving out ca would make every client certificate unknown.
-    this.#server.setSecureContext(secureContext(tls))
+    ;(this.#app.server as unknown as Server).setSecureContext(secureContext(tls))
   }
 
   get tls (): TlsMaterial { return this.#tls }
@@ -102,19 +105,30 @@ export class Listener {
   /** Stops accepting, ends idle connections, waits for the rest up to `graceMs`, then cuts. */
   async close (graceMs: number): Promise<void> {
     for (const session of this.#sessions) session.close()
+    // An HTTP/2 server knows nothing of its HTTP/1.1 connections in Node 20. One whose body nobody read is idle too once it is answered.
+    for (const [socket, requests] of this.#connections) if (requests === 0) socket.destroy()
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy()
-      // An HTTP/2 server has these two for its HTTP/1.1 connections only from some version of Node on.
-      ;(this.#server as { closeAllConnections?: () => void }).closeAllConnections?.()
+      for (const socket of this.#connections.keys()) socket.destroy()
     }, graceMs)
     try {
-      if (!this.#server.listening) return
-      const closed = new Promise<void>(resolve => { this.#server.close(() => { resolve() }) })
-      ;(this.#server as { closeIdleConnections?: () => void }).closeIdleConnections?.()
-      await closed
+      await this.#app.close()
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  #onRequest (req: RawRequest, res: RawResponse, handle: ListenerOptions['onRequest']): void {
+    const socket = this.#socketOf(req)
+    const requests = this.#connections.get(socket)
+    if (requests !== undefined) {
+      this.#connections.set(socket, requests + 1)
+      res.once('close', () => {
+        const now = this.#connections.get(socket)
+        if (now !== undefined) this.#connections.set(socket, now - 1)
+      })
+    }
+    handle(req, res, socket)
   }
 
   /** Puts itself before the server's own listener of connections, to choose what an HTTP/2 session sits on; not if that is not as known. */
@@ -147,14 +161,26 @@ const acknowledged = (session: ServerHttp2Session): Promise<void> => new Promise
 const secureContext = (tls: TlsMaterial): { cert: string; key: string; ca: string[]; minVersion: 'TLSv1.2' } =>
   ({ cert: tls.certificatePem, key: tls.privateKeyPem, ca: [...tls.clientAuthorities], minVersion: 'TLSv1.2' })
 
-function create (options: ListenerOptions, socketOf: (req: RawRequest) => TLSSocket): Server {
+function create (options: ListenerOptions, onRequest: (req: RawRequest, res: RawResponse) => void): FastifyInstance {
   const https = { ...secureContext(options.tls), requestCert: true, rejectUnauthorized: false }
-  // Bodies are read by the handlers, after authorization.
-  const onRequest = (req: RawRequest, res: RawResponse): void => { options.onRequest(req, res, socketOf(req)) }
-  const http1 = { keepAliveTimeout: 90_000, /* A client may take this long to send its body. */ requestTimeout: 120_000 }
-  if (!options.http2) return createHttpsServer({ ...https, ...http1 }, onRequest)
+  const common = {
+    logger: false as const,
+    forceCloseConnections: 'idle' as const,
+    keepAliveTimeout: 90_000,
+    // A client may take this long to send its body.
+    requestTimeout: 120_000,
+    routerOptions: { maxParamLength: 4096 }
+  }
   const http2 = { allowHTTP1: true, maxSessionMemory, settings: { maxConcurrentStreams: maxStreams }, streamResetBurst: 100_000, streamResetRate: 10_000 }
-  const server = createSecureServer({ ...https, ...http2 }, onRequest)
-  // What an HTTP/2 server takes over from its options is not the same in every version of Node.
-  return Object.assign(server, http1) as unknown as Server
+  // The two servers differ in types that nothing here depends on: requests are handled raw.
+  const app = (options.http2
+    ? fastify({ ...common, http2: true, http2SessionTimeout: 0, https: { ...https, ...http2 } })
+    : fastify({ ...common, https })) as unknown as FastifyInstance
+  // Bodies are read by the handlers, after authorization.
+  app.addHook('onRequest', (request, reply) => {
+    reply.hijack()
+    onRequest(request.raw as unknown as RawRequest, reply.raw as unknown as RawResponse)
+  })
+  app.all('/*', () => {})
+  return app
 }
