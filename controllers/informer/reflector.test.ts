@@ -283,3 +283,26 @@ t.test('selectors are asked for with every request', async t => {
   t.equal(source.requests.length, 3)
   for (const request of source.requests) t.match(request, { namespace: 'ns', labelSelector: 'a=b', fieldSelector: 'metadata.name=x' })
 })
+
+t.test('whatever fails between, the store ends with what the server said last', async t => {
+  const broken = newForbidden({ group: '', resource: 'configmaps' }, '', 'not now')
+  const [a, b, c] = [object('a', '3'), object('b', '8'), object('c', '9')]
+  for (const { name, script, expected } of [
+    { name: 'nothing', script: [listOf('7', a), new FakeWatch().event('ADDED', b)], expected: ['a@3', 'b@8'] },
+    { name: 'the first list', script: [broken, listOf('7', a), new FakeWatch().event('DELETED', object('a', '8'))], expected: [] },
+    { name: 'opening the watch', script: [listOf('7', a), broken, listOf('9', b), new FakeWatch().event('ADDED', c)], expected: ['b@8', 'c@9'] },
+    { name: 'the watch, after events', script: [listOf('7', a), new FakeWatch().event('ADDED', b).fail(broken), listOf('9', a, b, c)], expected: ['a@3', 'b@8', 'c@9'] },
+    { name: 'the watch, and the list after it', script: [listOf('7', a), new FakeWatch().event('ADDED', b).fail(broken), broken, refused, listOf('9', c)], expected: ['c@9'] },
+    { name: 'the connection, which takes no list', script: [listOf('7', a), new FakeWatch().event('ADDED', b).fail(refused), refused, new FakeWatch().event('ADDED', c).event('DELETED', object('a', '10'))], expected: ['b@8', 'c@9'] },
+    { name: 'the version, twice', script: [listOf('7', a), new FakeWatch().fail(expired), expired, listOf('20', b), new FakeWatch().fail(expired), listOf('21', c)], expected: ['c@9'] }
+  ] as const) {
+    const stored = new Map<string, string>()
+    const set = (o: KubeObject): void => { stored.set(o.metadata.name!, o.metadata.resourceVersion!) }
+    const { clock } = start(t, new ScriptedSource<KubeObject>(...script), {
+      useWatchList: false,
+      store: { add: set, update: set, delete: o => { stored.delete(o.metadata.name!) }, replace: objects => { stored.clear(); objects.forEach(set) } }
+    })
+    await clock.advance(60_000)
+    t.same([...stored].map(([key, version]) => `${key}@${version}`).sort(), expected, name)
+  }
+})
