@@ -181,7 +181,7 @@ t.test('WebApps on a real control plane', async t => {
     // Three objects and at least two resyncs.
     await until('resyncs', async () => await metric('workqueue_adds_total{name="webapp"}') >= 15 && await metric('workqueue_depth{name="webapp"}') === 0)
     t.same(audit.events(e => e.requestReceivedTimestamp > started && isWrite(e)).map(e => `${e.verb} ${e.objectRef?.resource} ${e.objectRef?.name}`), [])
-    t.equal((await manager.get('/readyz')).text, 'ok')
+    await until('the manager to be ready', async () => (await manager.get('/readyz')).text === 'ok')
   })
 
   t.test('all this with the rights of the install manifests', async t => {
