@@ -7,7 +7,6 @@ RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY apiserver apiserver
 COPY certs certs
-COPY cli cli
 COPY controllers controllers
 COPY registry registry
 COPY storage storage

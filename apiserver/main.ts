@@ -2,7 +2,7 @@
 import { pino, type Logger } from 'pino'
 import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
 import { ensurePki } from '../certs/pki-directory.js'
-import { packageVersion } from '../cli/package-version.js'
+import { packageVersion } from './cli/package-version.js'
 import type { Terminal } from './install/terminal.js'
 import { readApiserverCommand } from './options/apiserver-options.js'
 import type { ApiServer } from './server.js'

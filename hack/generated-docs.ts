@@ -2,8 +2,8 @@ import { flagTable } from '../apiserver/options/apiserver-options.js'
 import { installFlags } from '../apiserver/install/install-flags.js'
 import { installationOf } from '../apiserver/install/install-options.js'
 import { manifests, manifestsYaml } from '../apiserver/install/manifests/manifests.js'
-import { parseFlags } from '../cli/flags.js'
-import { packageVersion } from '../cli/package-version.js'
+import { parseFlags } from '../apiserver/cli/flags.js'
+import { packageVersion } from '../apiserver/cli/package-version.js'
 import { flagTable as managerFlagTable } from '../controllers/main.js'
 
 /** What is made from the code, by the comments that surround it: `<!-- flags -->` … `<!-- /flags -->`. */

@@ -1,5 +1,5 @@
-import { Checks } from '../../cli/checks.js'
-import { parseFlags } from '../../cli/flags.js'
+import { Checks } from '../cli/checks.js'
+import { parseFlags } from '../cli/flags.js'
 import type { ClusterClient } from '../cluster/client.js'
 import { isClusterError } from '../cluster/errors.js'
 import { retry } from '../cluster/retry.js'

@@ -2,7 +2,7 @@ import { newBadRequest, StatusError } from '../../registry/meta/status-error.js'
 import type { RequestContext } from '../request-context.js'
 import { encodeStatus } from '../responses/write-object.js'
 import { respond } from '../responses/respond.js'
-import { parseDuration } from '../../cli/duration.js'
+import { parseDuration } from '../cli/duration.js'
 
 /** The Status of a request that took too long: upstream writes it without kind and apiVersion. */
 const expired = new StatusError({

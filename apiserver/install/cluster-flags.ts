@@ -4,9 +4,9 @@ import path from 'node:path'
 import { ClusterClient } from '../cluster/client.js'
 import { credentialSource, type CredentialSource } from '../cluster/credentials.js'
 import { KubeconfigCredentials } from '../cluster/kubeconfig-credentials.js'
-import type { Checks } from '../../cli/checks.js'
+import type { Checks } from '../cli/checks.js'
 import { inCluster, type ClusterEnvironment } from '../options/cluster-options.js'
-import { flagSection } from '../../cli/flag-types.js'
+import { flagSection } from '../cli/flag-types.js'
 import { isDns1123Label } from '../../registry/meta/names.js'
 
 const cluster = flagSection('Cluster')

@@ -1,5 +1,5 @@
-import { flagSection } from '../../cli/flag-types.js'
-import type { OptionsOf } from '../../cli/flags.js'
+import { flagSection } from '../cli/flag-types.js'
+import type { OptionsOf } from '../cli/flags.js'
 import { clusterFlags } from './cluster-flags.js'
 
 const installation = flagSection('Installation')

@@ -1,5 +1,5 @@
 import type { ClusterClient } from '../cluster/client.js'
-import { parseFlags } from '../../cli/flags.js'
+import { parseFlags } from '../cli/flags.js'
 import { apiServicesPath, apply, find, otherServer, type ApiService } from './apply.js'
 import { connect } from './cluster-flags.js'
 import { installFlags } from './install-flags.js'

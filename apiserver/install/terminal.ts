@@ -1,5 +1,5 @@
 import type { ClusterEnvironment } from '../options/cluster-options.js'
-import { helpText, type FlagTable, type ParsedFlags } from '../../cli/flags.js'
+import { helpText, type FlagTable, type ParsedFlags } from '../cli/flags.js'
 
 /** Where a command writes, and what it may know of its surroundings. */
 export interface Terminal {

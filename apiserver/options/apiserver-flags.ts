@@ -1,5 +1,5 @@
-import { flagSection } from '../../cli/flag-types.js'
-import type { OptionsOf } from '../../cli/flags.js'
+import { flagSection } from '../cli/flag-types.js'
+import type { OptionsOf } from '../cli/flags.js'
 
 const minutes = 60_000
 const days = 24 * 60 * minutes

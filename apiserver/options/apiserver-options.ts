@@ -3,10 +3,10 @@ import path from 'node:path'
 import { isIP } from 'node:net'
 import { isDnsName } from '../../certs/serving-certificate.js'
 import { apiserverFlags, type ApiserverOptions } from './apiserver-flags.js'
-import { Checks } from '../../cli/checks.js'
+import { Checks } from '../cli/checks.js'
 import { checkDelegation, checkServingSecret, clusterConfig, requestHeaderConfig, servingSecretConfig, type ClusterConfig, type ClusterEnvironment, type RequestHeaderConfig, type ServingSecretConfig } from './cluster-options.js'
 import { metricsRoutes, routeFiles, type MetricsRouteConfig } from './metrics-route-options.js'
-import { helpText, markdownTable, parseFlags } from '../../cli/flags.js'
+import { helpText, markdownTable, parseFlags } from '../cli/flags.js'
 
 const command = 'annex apiserver'
 const description = 'The Annex API server serves its kinds as an aggregated Kubernetes API server would. Without a cluster it is standalone: it\n' +

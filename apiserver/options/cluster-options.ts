@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { ApiserverOptions } from './apiserver-flags.js'
-import type { Checks } from '../../cli/checks.js'
-import { formatDuration } from '../../cli/duration.js'
+import type { Checks } from '../cli/checks.js'
+import { formatDuration } from '../cli/duration.js'
 
 /** How one part of the server reaches the cluster. */
 export type ClusterCredentials =

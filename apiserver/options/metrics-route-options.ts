@@ -1,6 +1,6 @@
 import path from 'node:path'
-import type { Checks } from '../../cli/checks.js'
-import { parseDuration } from '../../cli/duration.js'
+import type { Checks } from '../cli/checks.js'
+import { parseDuration } from '../cli/duration.js'
 
 /** One `--metrics-route`: which metrics are asked of another adapter, and how it is reached. */
 export interface MetricsRouteConfig {

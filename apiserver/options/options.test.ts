@@ -1,6 +1,6 @@
 import path from 'node:path'
 import t from 'tap'
-import { parseFlags } from '../../cli/flags.js'
+import { parseFlags } from '../cli/flags.js'
 import { apiserverFlags } from './apiserver-flags.js'
 import { complete, flagTable, readApiserverCommand, type ApiserverConfig } from './apiserver-options.js'
 

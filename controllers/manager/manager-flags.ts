@@ -1,5 +1,5 @@
-import { flagSection } from '../../cli/flag-types.js'
-import type { OptionsOf } from '../../cli/flags.js'
+import { flagSection } from '../../apiserver/cli/flag-types.js'
+import type { OptionsOf } from '../../apiserver/cli/flags.js'
 
 const seconds = 1000
 const hours = 3600 * seconds

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
-import { Checks } from '../../cli/checks.js'
-import { helpText, markdownTable, parseFlags, type FlagTable } from '../../cli/flags.js'
+import { Checks } from '../../apiserver/cli/checks.js'
+import { helpText, markdownTable, parseFlags, type FlagTable } from '../../apiserver/cli/flags.js'
 import { managerFlags, type ManagerOptions } from './manager-flags.js'
 
 const command = 'annex controller-manager'

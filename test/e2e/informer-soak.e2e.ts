@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { parseDuration } from '../../cli/duration.js'
+import { parseDuration } from '../../apiserver/cli/duration.js'
 import { RestClient } from '../../controllers/client/rest-client.js'
 import { findTool } from '../../hack/tools/build.mjs'
 import type { WebApp } from '../../registry/example.com/webapps/types.js'
