@@ -22,6 +22,8 @@ export interface StoredCheckpoint {
   readonly valueText: string
   readonly timestampMs: number
   readonly ttlMs: number | undefined
+  /** Deleted already; somebody's finalizer keeps it. */
+  readonly deleting: boolean
 }
 
 const controller = (object: KubeObject): { name: string; uid: string } | undefined =>
@@ -39,7 +41,8 @@ export function storedCheckpoint (served: ServedObject): StoredCheckpoint | unde
     mapping: { name: owner.name, uid: owner.uid, generation: Number(generation) },
     valueText: String(object.value),
     timestampMs: 'ms' in time ? time.ms : 0,
-    ttlMs: object.ttlSeconds === undefined ? undefined : Number(object.ttlSeconds) * 1000
+    ttlMs: object.ttlSeconds === undefined ? undefined : Number(object.ttlSeconds) * 1000,
+    deleting: object.metadata.deletionTimestamp !== undefined
   }
 }
 

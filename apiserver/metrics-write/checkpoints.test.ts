@@ -15,11 +15,14 @@ import { SeriesMemory } from './series-memory.js'
 const start = Date.parse('2026-05-06T07:00:00Z')
 
 /** Checkpoints over a store that is a Map; times are in seconds. */
-function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values: number[]) => Promise<string[]>; memory: SeriesMemory; map: (generation: number) => void; objects: Map<string, KubeObject>; live: LiveSamples } {
+function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values: number[]) => Promise<string[]>; memory: SeriesMemory; map: (generation: number) => void; objects: Map<string, KubeObject>; live: LiveSamples; held: Set<string>; other: (seconds: number, value: number) => void } {
   let now = start
   let log: string[] = []
   const objects = new Map<string, KubeObject>()
   const live = new LiveSamples()
+  /** Names of objects with a finalizer. */
+  const held = new Set<string>()
+  const observe = (object: KubeObject): void => { kept.observe(ServedObject.of(custommetrics, { ...object, metadata: { ...object.metadata, uid: object.metadata.name! } }, 1n)) }
   const memory = new SeriesMemory({ limits: { perMapping: 100, perNamespace: 100, total: 100 }, live, ttlMs: 120_000, clockSkewMs: 60_000, onRemoved: metric => { kept.metricRemoved(metric) }, now: () => now })
   const store = {
     resource: custommetrics,
@@ -27,17 +30,27 @@ function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values
       const object = await options.transform(objects.get(name))
       log.push(`write ${String(object['value'])}`)
       objects.set(name, object)
-      kept.observe(ServedObject.of(custommetrics, { ...object, metadata: { ...object.metadata, uid: name } }, 1n))
+      observe(object)
     },
     delete: async (name: string, request: DeleteRequest) => {
       log.push('delete')
+      const object = objects.get(name)!
+      if (held.has(name)) return observe({ ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-05-06T08:00:00Z' } })
       objects.delete(name)
       kept.deleted(request.namespace, name)
     }
   } as unknown as Pick<Store, 'resource' | 'update' | 'delete'>
   const kept = new Checkpoints({ store, memory, live, intervalMs: 15_000, writesPerRound, ttlMs: 120_000, onError: error => { throw error }, now: () => now })
   return {
-    memory, objects, live,
+    memory, objects, live, held,
+    // As another replica would have written it.
+    other: (seconds, value) => {
+      now = start + seconds * 1000
+      for (const [name, object] of objects) {
+        objects.set(name, { ...object, value: String(value), timestamp: new Date(now).toISOString() })
+        observe(objects.get(name)!)
+      }
+    },
     map: generation => {
       memory.setMapping(compileMapping({ apiVersion: '', kind: '', metadata: { name: 'x', namespace: 'shop', uid: 'u', generation }, spec: { series: { name: 'm' }, metric: { name: 'm' }, labels: ['i'] } } as MetricMapping, new DescribedKinds([])))
     },
@@ -86,6 +99,33 @@ t.test('What has ended, changed or cannot be served is hidden and deleted', asyn
   await round(40, 1)
   memory.deleteMapping('shop', 'x')
   t.same([await round(41), objects.size, live.size], [['delete'], 0, 0])
+})
+
+t.test('A checkpoint that another replica keeps fresh stays, whatever has ended or cannot be served here', async t => {
+  const { map, memory, round, objects, live, other } = checkpoints()
+  map(1)
+  await round(0, 1)
+  const [key] = [...live.keys()]
+  for (let s = 0; s < 900; s += 60) {
+    other(s, 5)
+    await round(s + 1)
+  }
+  t.same([objects.size, live.at(key!), [...memory.states()][0]?.metrics.size], [1, undefined, 0], 'our series expired')
+  const [[name, object]] = [...objects] as [[string, KubeObject]]
+  await round(900, NaN)
+  t.same([objects.size, live.at(key!)], [0, undefined], 'this value is later')
+  objects.set(name, object)
+  other(920, 6)
+  t.same([await round(930), objects.size], [[], 1], 'and that one later still')
+})
+
+t.test('A deletion that a finalizer holds up is asked for once, and takes no write from others', async t => {
+  const { map, memory, round, held, objects } = checkpoints(2)
+  map(1)
+  await round(0, 1, 2)
+  for (const name of objects.keys()) held.add(name)
+  memory.deleteMapping('shop', 'x')
+  t.same([await round(1), await round(2), objects.size], [['delete', 'delete'], [], 2])
 })
 
 t.test("Somebody else's object of that name is left alone", async t => {

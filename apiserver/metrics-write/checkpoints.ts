@@ -56,7 +56,11 @@ export class Checkpoints {
   /** A metric is no more: what is stored of it does not count from now on. */
   metricRemoved (metric: MappedMetric): void {
     this.#writtenMs.delete(metric.sampleKey)
-    if (this.#stored.has(metric.sampleKey)) this.#hide(metric.sampleKey)
+    const stored = this.#stored.get(metric.sampleKey)
+    if (stored === undefined) return
+    // Our series have expired and what is stored has not: they go to another replica now, which keeps it.
+    const fresh = stored.timestampMs + (stored.ttlMs ?? this.#options.ttlMs) >= this.#options.now()
+    if (metric.expiredMs === undefined || !fresh) this.#hide(metric.sampleKey)
   }
 
   /** Writes and deletes what is due, to the bound. @throws nothing: what fails is due again in a later round */
@@ -66,9 +70,11 @@ export class Checkpoints {
     this.#findObsolete(nowMs)
     for (const key of unwanted) this.#hide(key)
     due.sort((a, b) => a.sinceMs === b.sinceMs ? 0 : b.sinceMs > a.sinceMs ? 1 : -1)
-    const deletions = [...this.#obsolete].flatMap(key => this.#stored.get(key) ?? [])
+    const { writesPerRound } = this.#options
+    // Half of a round at most while values wait: one mapping that goes does not let the values of others expire.
+    const deletions = [...this.#obsolete].flatMap(key => this.#stored.get(key) ?? []).filter(c => !c.deleting).slice(0, Math.max(Math.ceil(writesPerRound / 2), writesPerRound - due.length))
     const work = [...deletions.map(checkpoint => () => this.#delete(checkpoint)), ...due.map(write => () => this.#write(write, nowMs))]
-    await Promise.all(work.slice(0, this.#options.writesPerRound).map(run => run()))
+    await Promise.all(work.slice(0, writesPerRound).map(run => run()))
   }
 
   #due (nowMs: number): { due: Write[]; unwanted: string[] } {
@@ -82,7 +88,7 @@ export class Checkpoints {
           const sinceMs = nowMs - (this.#writtenMs.get(sampleKey) ?? -Infinity)
           if (metric.expiredMs === undefined && sinceMs >= this.#intervalMs(metric) && this.#isDue(metric, worth.sample)) due.push({ metric, sample: worth.sample, sinceMs })
           this.#obsolete.delete(sampleKey)
-        } else if (worth.kind !== 'unknown' && this.#stored.has(sampleKey)) unwanted.push(sampleKey)
+        } else if (worth.kind !== 'unknown' && (this.#stored.get(sampleKey)?.timestampMs ?? Infinity) <= newestMs(metric)) unwanted.push(sampleKey)
       }
     }
     return { due, unwanted }
@@ -149,4 +155,11 @@ export class Checkpoints {
       if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) this.#options.onError(error)
     }
   }
+}
+
+/** The time of the newest sample that it holds; what another replica stored later is not ours to judge. */
+function newestMs ({ series }: MappedMetric): number {
+  let newest = -Infinity
+  for (const { lastMs } of series) newest = Math.max(newest, lastMs)
+  return newest
 }

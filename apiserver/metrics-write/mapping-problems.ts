@@ -5,7 +5,7 @@ export type ProblemType = typeof problemTypes[number]
 export interface Problem { readonly type: ProblemType; readonly message: string }
 
 /** A problem counts as present so long after it was seen last. */
-const presentMs = 5 * 60_000
+export const presentMs = 5 * 60_000
 
 /** The latest problem of each type. */
 export class MappingProblems {

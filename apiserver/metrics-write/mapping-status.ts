@@ -1,6 +1,7 @@
 import type { Condition } from '../../registry/meta/condition.js'
 import type { MetricMapping, MetricMappingStatus } from '../../registry/metrics.example.com/metricmappings/types.js'
 import { formatRfc3339 } from '../../registry/schema/rfc3339.js'
+import { presentMs } from './mapping-problems.js'
 import type { MappingState } from './mapping-state.js'
 
 type Observed = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
@@ -13,7 +14,7 @@ export function mappingStatus (state: MappingState, before: MetricMappingStatus 
     ({ type: p.type, status: p.present ? 'True' : 'False', reason: p.present ? 'Seen' : 'NotSeenLately', message: p.message }))]
   const seen = new Set(observed.map(o => o.type))
   // What was wrong with an earlier generation says nothing about this one.
-  const kept = before?.observedGeneration === mapping.generation ? (before.conditions ?? []).filter(c => !seen.has(c.type)) : []
+  const kept = before?.observedGeneration === mapping.generation ? (before.conditions ?? []).filter(c => !seen.has(c.type)).map(c => faded(c, now, nowMs)) : []
   const conditions = [...observed.map((o): Condition => {
     const known = before?.conditions?.find(c => c.type === o.type)
     return { ...o, observedGeneration: mapping.generation, lastTransitionTime: known?.status === o.status && known.lastTransitionTime !== undefined ? known.lastTransitionTime : now }
@@ -27,6 +28,10 @@ export function mappingStatus (state: MappingState, before: MetricMappingStatus 
     conditions
   }
 }
+
+/** What another process saw is not true for ever either. */
+const faded = (condition: Condition, now: string, nowMs: number): Condition =>
+  condition.status === 'True' && nowMs - Date.parse(condition.lastTransitionTime ?? '') > presentMs ? { ...condition, status: 'False', reason: 'NotSeenLately', lastTransitionTime: now } : condition
 
 function readiness (state: MappingState): Observed {
   const type = 'Ready'

@@ -108,7 +108,7 @@ t.test('What is wrong with a request or a sample is said at once, and poisons no
   const bomb = Buffer.concat([Buffer.from([0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(64)])
   const table: [string, RequestOptions & { series?: readonly SentSeries[] }, number, RegExp][] = [
     ['not compressed', { body: raw }, 400, /no snappy block|decompressed/],
-    ['a block that claims to be huge', { body: bomb }, 413, /has 268435455 bytes when it is decompressed; the limit is 16777216/],
+    ['a block that claims to be huge', { body: bomb }, 413, /has 268435455 bytes when it is decompressed; the limit is 8388608/],
     ['no protobuf', { body: snappy(Buffer.from('{"kind":"Status"}')) }, 400, /the body is no prometheus.WriteRequest/],
     ['an empty body', { body: Buffer.alloc(0) }, 400, /no snappy block/],
     ['JSON', { body: '{}', headers: { 'content-type': 'application/json' } }, 415, /Content-Type "application\/json" is not supported/],

@@ -50,7 +50,7 @@ export interface MetricsWriteOptions {
 const group = 'metrics.example.com'
 const version = 'v1alpha1'
 /** A body may become so large when it is decompressed. */
-export const decompressedBytes = 16 * 1024 * 1024
+export const decompressedBytes = 8 * 1024 * 1024
 const roundMs = 1000
 
 /** One of the resources: a protocol in which series are written. */

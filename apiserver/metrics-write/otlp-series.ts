@@ -1,4 +1,5 @@
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
+import { LabelBudget, tooManyLabels } from './label-budget.js'
 import { MessageError } from './message-error.js'
 import type { OtlpAttribute, OtlpData, OtlpDataPoint, OtlpMetric, OtlpRequest } from './otlp-messages.js'
 import { integer, type WireInteger } from './wire-number.js'
@@ -17,18 +18,19 @@ const noRecordedValue = 1
  * @throws MessageError for what JSON may hold and the message may not
  */
 export function * otlpSeries (request: OtlpRequest): Iterable<OtlpPointSeries> {
+  const budget = new LabelBudget()
   for (const { resource, scopeMetrics } of list(request.resourceMetrics, 'resourceMetrics')) {
     const shared = labelsOf(resource?.attributes)
     for (const { scope, metrics } of list(scopeMetrics, 'scopeMetrics')) {
       const base = new Map(shared)
       if (scope?.name) base.set('otel.scope.name', String(scope.name))
       if (scope?.version) base.set('otel.scope.version', String(scope.version))
-      for (const metric of list(metrics, 'metrics')) yield * seriesOfMetric(metric, base)
+      for (const metric of list(metrics, 'metrics')) yield * seriesOfMetric(metric, base, budget)
     }
   }
 }
 
-function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>): Iterable<OtlpPointSeries> {
+function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>, budget: LabelBudget): Iterable<OtlpPointSeries> {
   const { name } = metric
   if (typeof name !== 'string' || name === '') throw new MessageError('a metric has no name')
   const parts: readonly (readonly [OtlpData | null | undefined, (point: OtlpDataPoint) => Iterable<Part>])[] = [
@@ -40,9 +42,13 @@ function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>
     const isDelta = Number(data.aggregationTemporality ?? 0) === delta
     for (const point of list(data.dataPoints, 'dataPoints')) {
       const labels = new Map([...base, ...labelsOf(point.attributes)])
+      const problem = tooManyLabels(labels)
+      if (problem !== undefined) throw new MessageError(problem)
+      const made = [...partsOf(point)]
+      budget.take(labels, made.length)
       const timestampMs = nanosToMs(point.timeUnixNano)
       const stale = (Number(point.flags ?? 0) & noRecordedValue) !== 0
-      yield [...partsOf(point)].map(({ suffix, label, value }) => {
+      yield made.map(({ suffix, label, value }) => {
         const own = new Map(labels).set(nameLabel, name + suffix)
         if (label !== undefined) own.set(label[0], label[1])
         return { labels: own, points: [{ timestampMs, value: stale ? NaN : value, stale }], delta: isDelta }
@@ -98,7 +104,7 @@ function list<T extends object | string | number> (value: readonly T[] | null | 
   return value
 }
 
-function checked (value: WireInteger | undefined): number {
+function checked (value: WireInteger | null | undefined): number {
   try {
     return integer(value)
   } catch (error) {

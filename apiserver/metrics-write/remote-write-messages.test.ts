@@ -46,6 +46,10 @@ t.test('Malformed series are refused one by one', async t => {
     t.equal(request.samples.length, 1)
     t.same([...results.samples.refused, ...results.histograms.refused].map(r => [r.reason, r.count, r.example]), [['malformed', 2, 'a series has no name (label __name__)'], ['malformed', 1, 'a series has no name (label __name__)']])
   }
+  const many = Object.fromEntries(Array.from({ length: 129 }, (_, i) => [`k${i}`, 'v']))
+  t.match(decode('1.0', writeRequestBytes([{ labels: { __name__: 'x', ...many }, samples: [[1, 1]] }])).results.samples.refused, [{ example: /more than 128 labels/ }])
+  const long = Array.from({ length: 9_000 }, (_, i): SentSeries => ({ labels: { __name__: 'x', i: String(i), text: 'v'.repeat(8_000) }, samples: [[1, 1]] }))
+  t.throws(() => decode('2.0', requestV2Bytes(long)), MessageError, 'one symbol that thousands of series refer to')
   // labels: a="b" twice, and an empty name
   const twice = Buffer.from('0a120a060a01611201620a060a01611201621200', 'hex')
   t.match(decode('1.0', twice).results.samples.refused, [{ example: 'a series has the label "a" twice' }])

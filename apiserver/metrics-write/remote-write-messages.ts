@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { IField, INamespace, Type } from 'protobufjs'
+import { LabelBudget, tooManyLabels } from './label-budget.js'
 import { MessageError } from './message-error.js'
 import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
@@ -81,6 +82,7 @@ export class RemoteWriteDecoder {
     const { symbols = [] } = message
     if (version === '2.0' && symbols[0] !== '' && symbols.length > 0) throw new MessageError('the first symbol of a request must be empty')
     const request = { samples: [] as WrittenSeries[], histograms: [] as WrittenSeries[], exemplars: 0 }
+    const budget = new LabelBudget()
     for (const series of message.timeseries) {
       request.exemplars += series.exemplars.length
       const labels = version === '1.0' ? labelsOf(series.labels ?? []) : labelsOf(referenced(series.labelsRefs ?? [], symbols))
@@ -89,6 +91,7 @@ export class RemoteWriteDecoder {
         if (series.histograms.length > 0) results.histograms.refuse('malformed', () => labels, series.histograms.length)
         continue
       }
+      budget.take(labels, 1)
       if (series.samples.length > 0) request.samples.push({ labels, points: series.samples.map(s => ({ timestampMs: integer(s.timestamp), ...doubleOfBits(s.value) })) })
       if (series.histograms.length > 0) request.histograms.push(countOf(labels, series.histograms), sumOf(labels, series.histograms))
     }
@@ -119,5 +122,5 @@ function labelsOf (pairs: Iterable<{ name: string | undefined; value: string | u
     if (labels.has(name)) return `a series has the label ${JSON.stringify(name.slice(0, 100))} twice`
     if (value !== '') labels.set(name, value)
   }
-  return labels.has(nameLabel) ? labels : `a series has no name (label ${nameLabel})`
+  return labels.has(nameLabel) ? tooManyLabels(labels) ?? labels : `a series has no name (label ${nameLabel})`
 }

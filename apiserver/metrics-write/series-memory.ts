@@ -124,7 +124,7 @@ export class SeriesMemory {
     const { clockSkewMs, now } = this.#options
     const nowMs = now()
     const aheadMs = point.timestampMs - nowMs
-    if (aheadMs > clockSkewMs) return { reason: 'future', text: `lies ${humanDuration(aheadMs)} ahead (more than ${humanDuration(clockSkewMs)} of clock skew)` }
+    if (!(aheadMs <= clockSkewMs)) return { reason: 'future', text: `lies ${humanDuration(aheadMs)} ahead (more than ${humanDuration(clockSkewMs)} of clock skew)` }
     let series = state.series.get(key)
     if (point.stale === true) {
       if (series !== undefined && point.timestampMs >= series.lastMs) {
@@ -226,7 +226,11 @@ export class SeriesMemory {
     }
     for (const metric of changed) {
       if (metric.series.size > 0) this.#settle(namespace, state, metric)
-      else metric.expiredMs = nowMs
+      else {
+        metric.expiredMs = nowMs
+        // Nothing is left that speaks against a value which another replica keeps.
+        if (metric.worth.kind === 'absent') this.#options.live.delete(metric.sampleKey)
+      }
     }
     let spare = state.metrics.size - this.#options.limits.perMapping
     for (const metric of state.metrics.values()) {

@@ -49,7 +49,10 @@ export class StatusWriter {
       const sinceMs = nowMs - (this.#writtenMs.get(key) ?? -Infinity)
       if (object === undefined || sinceMs < waitMs.conditions) continue
       const spokenFor = object.status?.observedGeneration === state.mapping.generation
-      const ours = state.receivedMs !== undefined && (nowMs - state.receivedMs <= receivedWithinMs || sinceMs < Infinity)
+      const { receivedMs, lastSampleMs = -Infinity } = state
+      // Who has spoken says the end too, unless another replica has told of later samples.
+      const lastWord = sinceMs < Infinity && !(Date.parse(object.status?.lastSampleTime ?? '') > lastSampleMs)
+      const ours = receivedMs !== undefined && (nowMs - receivedMs <= receivedWithinMs || lastWord)
       if (spokenFor && !ours) continue
       const difference = statusDifference(mappingStatus(state, object.status, nowMs), object.status)
       if (difference !== undefined && sinceMs >= waitMs[difference]) due.push({ key, state })

@@ -17,10 +17,14 @@ export function doubleOfBits (bits: WireInteger | undefined): { readonly value: 
   return { value: float[0]!, stale: bits.high >>> 0 === staleNaN.high && bits.low >>> 0 === staleNaN.low }
 }
 
-/** The nearest number; 0 for an absent one. @throws RangeError for a text that is no integer */
-export function integer (value: WireInteger | undefined): number {
-  if (value === undefined) return 0
-  if (typeof value === 'object') return (value.unsigned ? value.high >>> 0 : value.high) * 2 ** 32 + (value.low >>> 0)
+/** The nearest number; 0 for an absent one. @throws RangeError for what is no integer */
+export function integer (value: WireInteger | null | undefined): number {
+  if (value === undefined || value === null) return 0
+  if (typeof value === 'object') {
+    // JSON may hold any object where protobuf has two words.
+    if ((value.low | 0) !== value.low || (value.high | 0) !== value.high) throw new RangeError('an object is no integer')
+    return (value.unsigned ? value.high >>> 0 : value.high) * 2 ** 32 + (value.low >>> 0)
+  }
   if (typeof value === 'string' && !/^-?[0-9]{1,20}$/.test(value)) throw new RangeError(`${JSON.stringify(value.slice(0, 40))} is no integer`)
   const number = Number(value)
   if (!Number.isInteger(number)) throw new RangeError(`${number} is no integer`)

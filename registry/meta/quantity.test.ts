@@ -57,6 +57,11 @@ t.test('A plain number has neither suffix nor exponent', t => {
   t.end()
 })
 
+t.test('A long text that is no quantity is refused at once', t => {
+  for (const text of [`${'0'.repeat(100_000)}e1.5`, `${'1'.repeat(100_000)}e1.5`, `0${'.'.repeat(100_000)}`, `1${'e'.repeat(100_000)}1.5`]) t.throws(() => readQuantity(text), QuantityError)
+  t.end()
+})
+
 t.test('Huge exponents cost nothing', t => {
   const [huge, larger, tiny] = ['1e2000000000', '2e2000000000', '1e-2000000000'].map(readQuantity)
   t.ok(compareQuantities(huge!, larger!) < 0)
