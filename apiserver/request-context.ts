@@ -28,6 +28,8 @@ export class RequestContext {
   /** What the answer was, for metrics and audit. */
   statusCode = 0
   responseBytes = 0
+  /** Whether somebody answers for its path; until then group and resource are what a client made up. */
+  routed = false
   /** What filters want to know when the answer is out; run once, in order. */
   readonly onFinish: ((context: RequestContext) => void)[] = []
   #abort: AbortController | undefined

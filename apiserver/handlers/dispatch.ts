@@ -59,7 +59,8 @@ export class Endpoints {
     const scope = info.subresource === '' ? main : this.#scopes.get(`${info.group}/${info.version}/${info.resource}/${info.subresource}`)
     if (scope === undefined) throw newNotFound(resource.groupResource, info.parts[1]!)
     const handlers = scope.subresource === 'scale' ? scale : scope.subresource === 'status' ? status : named ? object : collection
-    const handler = info.verb === 'watch' && method === 'GET' ? handleWatch : handlers[method]
+    // Behind the prefix /watch/ every method was authorized as a watch: nothing else may come of it.
+    const handler = info.verb !== 'watch' ? handlers[method] : method === 'GET' && scope.subresource === '' ? handleWatch : undefined
     const everywhere = resource.namespaced && info.namespace === '' && (method === 'POST' || method === 'DELETE')
     if (handler === undefined && scope.subresource !== '') throw newMethodNotSupported(resource.groupResource, info.verb)
     if (handler === undefined || everywhere) throw newMethodNotAllowed()

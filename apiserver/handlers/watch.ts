@@ -35,8 +35,9 @@ export async function handleWatch (context: RequestContext, scope: RequestScope,
     sink.end()
     return
   }
-  const { namespace } = target(context)
-  const watcher = scope.store.watch({ namespace, name: selectedName(options) }, {
+  // Behind the prefix /watch/ one object may be named, which is then all that was authorized.
+  const { namespace, name } = target(context)
+  const watcher = scope.store.watch({ namespace, name: name === '' ? selectedName(options) : name }, {
     start: begun,
     matches: selection(options, scope),
     bookmarks: options.allowWatchBookmarks,

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import type { Server } from 'node:https'
@@ -40,8 +41,10 @@ const [announceMs, settleMs] = [1_000, 150]
 /** HTTP/1.1 and HTTP/2 over TLS on one port. Fastify owns the sockets and their limits; what a request means is the caller's. */
 export class Listener {
   readonly #app: FastifyInstance
-  /** Connections of HTTP/1.1, each with the number of its requests under way. */
-  readonly #connections = new Map<TLSSocket, number>()
+  /** All connections, also those whose TLS handshake is not done: the server's end waits for them. */
+  readonly #accepted = new Set<Duplex>()
+  /** Connections of HTTP/1.1, each with its requests under way. */
+  readonly #connections = new Map<TLSSocket, Set<RawResponse>>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new WeakMap<ServerHttp2Session, TLSSocket | ProxiedSocket>()
   readonly #isProxy: (socket: TLSSocket) => boolean
@@ -53,6 +56,10 @@ export class Listener {
     this.#app = create(options, (req, res) => { this.#onRequest(req, res, options.onRequest) })
     const server = this.#app.server as unknown as Server
     server.on('upgrade', options.onUpgrade)
+    server.on('connection', (socket: Duplex) => {
+      this.#accepted.add(socket)
+      socket.once('close', () => { this.#accepted.delete(socket) })
+    })
     server.on('tlsClientError', options.onTlsError)
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session)
@@ -62,8 +69,17 @@ export class Listener {
     if (options.http2) this.#acceptThrough(server as unknown as Http2SecureServer)
     server.on('secureConnection', (socket: TLSSocket) => {
       if (socket.alpnProtocol === 'h2') return
-      this.#connections.set(socket, 0)
-      socket.once('close', () => { this.#connections.delete(socket) })
+      const open = new Set<RawResponse>()
+      this.#connections.set(socket, open)
+      socket.once('close', () => {
+        this.#connections.delete(socket)
+        // Node tells only the response whose turn it is; those pipelined behind it would never hear of it.
+        for (const res of [...open] as ServerResponse[]) {
+          if (res.socket !== null) continue
+          res.destroy()
+          res.emit('close')
+        }
+      })
     })
   }
 
@@ -106,10 +122,10 @@ export class Listener {
   async close (graceMs: number): Promise<void> {
     for (const session of this.#sessions) session.close()
     // An HTTP/2 server knows nothing of its HTTP/1.1 connections in Node 20. One whose body nobody read is idle too once it is answered.
-    for (const [socket, requests] of this.#connections) if (requests === 0) socket.destroy()
+    for (const [socket, open] of this.#connections) if (open.size === 0) socket.destroy()
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy()
-      for (const socket of this.#connections.keys()) socket.destroy()
+      for (const socket of this.#accepted) socket.destroy()
     }, graceMs)
     try {
       await this.#app.close()
@@ -120,13 +136,10 @@ export class Listener {
 
   #onRequest (req: RawRequest, res: RawResponse, handle: ListenerOptions['onRequest']): void {
     const socket = this.#socketOf(req)
-    const requests = this.#connections.get(socket)
-    if (requests !== undefined) {
-      this.#connections.set(socket, requests + 1)
-      res.once('close', () => {
-        const now = this.#connections.get(socket)
-        if (now !== undefined) this.#connections.set(socket, now - 1)
-      })
+    const open = this.#connections.get(socket)
+    if (open !== undefined) {
+      open.add(res)
+      res.once('close', () => { open.delete(res) })
     }
     handle(req, res, socket)
   }

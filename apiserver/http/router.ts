@@ -53,11 +53,15 @@ export class Router {
     const { info } = context
     if (info.kind === 'path') return this.#document(context)
     const virtual = this.#options.virtual.find(v => v.serves(info))
-    if (virtual !== undefined) return virtual.handle(context)
+    if (virtual !== undefined) {
+      context.routed = true
+      return virtual.handle(context)
+    }
     const { handler, scope } = this.#endpoints.find(context.req.method ?? 'GET', info, warning => {
       context.warnings.add(warning)
       this.#options.metrics.deprecatedApis.set({ group: info.group, version: info.version, resource: info.resource, subresource: info.subresource, removed_release: '' }, 1)
     })
+    context.routed = true
     if (handler !== handleWatch) return handler(context, scope)
     const ended = this.#options.metrics.longRunning(context)
     try {

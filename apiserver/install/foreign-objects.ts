@@ -45,6 +45,6 @@ function isOurs (resource: string, { metadata }: ClusterObject): boolean {
   if (ownerReferences.some(owner => owner.name.startsWith(names.server)) && (resource === 'pods' || resource === 'replicasets.apps')) return true
   if (resource === 'configmaps') return name === 'kube-root-ca.crt'
   if (resource === 'serviceaccounts') return name === 'default'
-  if (resource === 'secrets') return name === names.servingCertificateSecret
-  return resource === 'leases.coordination.k8s.io' && name.startsWith(names.prefix)
+  if (resource === 'secrets') return name === names.servingCertificateSecret && labels?.[managedByLabel] === names.madeByServer
+  return resource === 'leases.coordination.k8s.io' && name === names.controllerManager
 }

@@ -10,6 +10,8 @@ export const names = {
   prefix: 'annex',
   /** The field manager of server-side apply, and the value of the managed-by label. */
   fieldManager: 'annex-install',
+  /** The managed-by label of what the server makes when it runs. */
+  madeByServer: 'annex',
   /** The role of kube-system that lets an API server read how users and the front proxy are authenticated. */
   authenticationReader: 'extension-apiserver-authentication-reader'
 } as const

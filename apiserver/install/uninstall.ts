@@ -9,7 +9,7 @@ import { apiServicesPath, find, otherServer, type ApiService, type ClusterObject
 import { checkCluster, clusterFlags, connect } from './cluster-flags.js'
 import { foreignObjects } from './foreign-objects.js'
 import { collectionPath, displayName, installedKinds, objectPath, type Manifest } from './manifests/manifest.js'
-import { managedBySelector, names } from './names.js'
+import { managedByLabel, managedBySelector, names } from './names.js'
 import { helpOrErrors, type Terminal } from './terminal.js'
 
 const removal = flagSection('Removal')
@@ -62,6 +62,7 @@ class Uninstaller {
 
   async run (): Promise<void> {
     const { namespace } = this.#settings
+    await this.#refuseElsewhere()
     const registrations = await this.#registrations()
     for (const registration of registrations) await this.#delete(registration)
     if (!this.#settings.dryRun) await this.#whenGone(registrations)
@@ -70,9 +71,17 @@ class Uninstaller {
     const own = await find(this.#client, collectionPath('v1/Namespace') + `/${namespace}`)
     if (own === undefined) return
     const manifest = { ...own, apiVersion: 'v1', kind: 'Namespace' }
-    const foreign = own.metadata.labels?.['app.kubernetes.io/managed-by'] === names.fieldManager ? await foreignObjects(this.#client, namespace, new Set(registrations.map(r => r.spec.group))) : ['it was not made by annex install']
+    const foreign = own.metadata.labels?.[managedByLabel] === names.fieldManager ? await foreignObjects(this.#client, namespace, new Set(registrations.map(r => r.spec.group))) : ['it was not made by annex install']
     if (foreign.length === 0) await this.#delete(manifest)
     else this.#terminal.out(`${displayName(manifest)} kept: ${foreign.slice(0, 10).join(', ')}${foreign.length > 10 ? ` and ${foreign.length - 10} more` : ''}\n`)
+  }
+
+  /** What is cluster-wide belongs to the one installation there is: without it a server that is still registered can authenticate nobody. */
+  async #refuseElsewhere (): Promise<void> {
+    const { namespace } = this.#settings
+    const { items } = await this.#list<ClusterObject & { readonly subjects?: readonly { readonly namespace?: string }[] }>(`${collectionPath('rbac.authorization.k8s.io/v1/ClusterRoleBinding')}?labelSelector=${encodeURIComponent(managedBySelector)}`)
+    const elsewhere = items.flatMap(b => b.subjects ?? []).map(s => s.namespace).find(n => n !== undefined && n !== namespace)
+    if (elsewhere !== undefined) throw new Error(`Annex is installed in the namespace ${elsewhere}, nothing was deleted; use --namespace=${elsewhere}`)
   }
 
   /** Those of install that still name our Service: a group that another server has taken over is its own. */
@@ -113,8 +122,9 @@ class Uninstaller {
     const secret = await find(this.#client, `/api/v1/namespaces/${namespace}/secrets/${names.servingCertificateSecret}`)
     const leases = await this.#list(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`)
     return [
-      ...secret === undefined ? [] : [{ ...secret, apiVersion: 'v1', kind: 'Secret' }],
-      ...leases.items.filter(l => l.metadata.name.startsWith(names.prefix)).map(l => ({ ...l, apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' }))
+      // One of that name without the server's label is the user's.
+      ...secret?.metadata.labels?.[managedByLabel] !== names.madeByServer ? [] : [{ ...secret, apiVersion: 'v1', kind: 'Secret' }],
+      ...leases.items.filter(l => l.metadata.name === names.controllerManager).map(l => ({ ...l, apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' }))
     ]
   }
 

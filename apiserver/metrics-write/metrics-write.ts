@@ -141,7 +141,7 @@ export class MetricsWrite implements VirtualApi {
   async handle (context: RequestContext): Promise<void> {
     const info = context.info as ResourceRequestInfo
     if (info.parts.length > 1) throw new PageNotFound()
-    if (context.req.method !== 'POST' || info.namespace === '') throw newMethodNotAllowed()
+    if (context.req.method !== 'POST' || info.verb !== 'create' || info.namespace === '') throw newMethodNotAllowed()
     if (context.query.has('dryRun')) throw newBadRequest('samples cannot be written with dryRun')
     if (!this.#follower.hasSynced) throw newServiceUnavailable('the MetricMappings have not been read yet', 1)
     await this.#admit(context, info)

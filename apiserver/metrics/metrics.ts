@@ -106,15 +106,17 @@ export class Metrics {
     series.sizes.observe(context.responseBytes)
   }
 
-  /** Paths are the clients' to make up, so that only so many are told apart. */
+  /** Paths are the clients' to make up: only those that somebody serves are told apart, and only so many, and short ones. */
   #seriesOf (context: RequestContext): RequestSeries {
-    const labels = labelsOf(context)
+    const own = labelsOf(context)
+    const told = context.info.kind === 'path' || (context.routed && [own.group, own.version, own.resource, own.subresource].every(l => l.length <= maxLabelLength))
+    const labels = told ? own : { ...own, ...other }
     const { verb, group, version, resource, subresource, scope } = labels
     const dry_run = context.query.has('dryRun') ? 'All' : ''
     const key = `${verb} ${group}/${version}/${resource}/${subresource} ${scope} ${dry_run}`
     const known = this.#requestSeries.get(key)
     if (known !== undefined) return known
-    const all = { ...(this.#requestSeries.size < maxRequestSeries ? labels : { ...labels, group: 'other', version: '', resource: '', subresource: '' }), dry_run }
+    const all = { ...(this.#requestSeries.size < maxRequestSeries ? labels : { ...labels, ...other }), dry_run }
     const made = { labels: all, requests: new Map<number, CounterSeries>(), durations: this.#durations.of(all), sli: this.#sli.of(all), sizes: this.#sizes.of(all) }
     if (this.#requestSeries.size < maxRequestSeries) this.#requestSeries.set(key, made)
     return made
@@ -122,6 +124,8 @@ export class Metrics {
 }
 
 const maxRequestSeries = 5_000
+const maxLabelLength = 253
+const other = { group: 'other', version: '', resource: '', subresource: '' }
 
 /** What requests of one kind are counted in. */
 interface RequestSeries {

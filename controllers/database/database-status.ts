@@ -108,15 +108,22 @@ function progressOf ({ statefulSet, model, blocked, storage }: DatabaseObservati
   return { status: 'False', reason: 'Complete', message: 'the instances are as wanted' }
 }
 
-function storageCondition ({ storage, claims, model, storageClasses }: DatabaseObservation): Omit<WantedCondition, 'type'> {
+/** Whether no instance mounts a claim: that of the dumps, and those of instances that were scaled away, are bound and grow only when a pod comes. */
+function isIdle ({ metadata: { name = '' } }: PersistentVolumeClaim, { names, model }: DatabaseObservation): boolean {
+  const prefix = names.dataClaim(0).slice(0, -1)
+  return name === names.backupClaim || (name.startsWith(prefix) && Number(name.slice(prefix.length)) >= model.replicas)
+}
+
+function storageCondition (o: DatabaseObservation): Omit<WantedCondition, 'type'> {
+  const { storage, claims, model, storageClasses } = o
   if (storage?.problem !== undefined) return { status: 'False', ...storage.problem }
   const live = claims.filter(c => c.metadata.deletionTimestamp === undefined).toSorted((a, b) => (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1)
   const trouble = live.map(c => problemOfClaim(c, storageClasses)).find(p => p !== undefined)
   if (trouble !== undefined) return { status: 'False', ...trouble }
-  const unbound = live.filter(c => c.status?.phase !== 'Bound')
+  const unbound = live.filter(c => c.status?.phase !== 'Bound' && !isIdle(c, o))
   if (unbound.length > 0) return { status: 'False', reason: 'ClaimsPending', message: `not bound yet: ${unbound.map(c => c.metadata.name).join(', ')}` }
   // What was asked for more just now may not look like it in the cache.
-  const growing = live.filter(c => storage?.expanding.includes(c) === true || storage?.expand.includes(c) === true)
+  const growing = live.filter(c => !isIdle(c, o) && (storage?.expanding.includes(c) === true || storage?.expand.includes(c) === true))
   if (growing.length > 0) {
     const offline = growing.some(c => c.status?.conditions?.some(x => x.type === 'FileSystemResizePending' && x.status === 'True'))
     return { status: 'False', reason: 'Expanding', message: `growing to ${model.storage.size}: ${growing.map(c => c.metadata.name).join(', ')}${offline ? '; the file system grows when the pod starts again' : ''}` }

@@ -111,13 +111,14 @@ export class DatabaseReconciler {
 
     const planned = storagePlanOf(kinds, names, model, present)
     const notExpanded = await expandClaims(kinds, planned, model.storage.size, { signal })
-    const storage = notExpanded === undefined ? planned : { ...planned, recreate: false, expand: [], problem: notExpanded }
+    // The StatefulSet alone knows which version wrote the data: while the wanted one is refused, it is not made anew.
+    const storage = notExpanded !== undefined ? { ...planned, recreate: false, expand: [], problem: notExpanded } : problem !== undefined ? { ...planned, recreate: false } : planned
     if (storage.recreate && present !== undefined) {
       await this.#release(work, present)
       return { statefulSet: present, storage }
     }
-    // A claim that was not expanded leaves the template as it is.
-    const template = (notExpanded === undefined ? undefined : templateOf(present)) ?? planned.template
+    // A claim that was not expanded, or a version that is refused, leaves the template as it is.
+    const template = (notExpanded === undefined && problem === undefined ? undefined : templateOf(present)) ?? planned.template
     const desired = desiredStatefulSet({ names, model, settings, image, configText: file.text, storage: template, exporter: wantsExporter(model) })
     const result = await applyChild(kinds.statefulSets, object, desired, options)
     if ('problem' in result) return { blocked: result.problem, statefulSet: present, storage }

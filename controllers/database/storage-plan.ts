@@ -38,7 +38,8 @@ export function planStorage ({ wish, template, claims, classes }: StorageInputs)
   const expand = grows ? small.filter(c => c.status?.phase === 'Bound') : []
   const size = template === undefined ? wish.size : grows && less(template.size, wish.size) ? wish.size : template.size
   return {
-    template: { size, storageClass: template === undefined ? classOf(claims) ?? wish.storageClass : template.storageClass },
+    // Without a wish the template names none, as at first: one taken from the claims would differ from the wish ever after.
+    template: { size, storageClass: template !== undefined ? template.storageClass : wish.storageClass === undefined ? undefined : classOf(claims) ?? wish.storageClass },
     recreate: template !== undefined && size !== template.size,
     expand,
     expanding: claims.filter(c => c.status?.phase === 'Bound' && less(c.status.capacity?.['storage'], requestOf(c) ?? '0')),

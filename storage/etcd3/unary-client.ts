@@ -13,6 +13,8 @@ const [deadlineExceeded, internal, unavailable] = [4, 13, 14]
 
 const connectTimeoutMs = 20_000
 const pingTimeoutMs = 5_000
+/** etcd ends connections that ping more often than every five seconds. */
+const pingIntervalMs = 6_000
 /** For so long after a failed attempt calls fail with its error instead of making another one. */
 const backoffMs = 100
 const windowBytes = 8 << 20
@@ -29,6 +31,7 @@ export class UnaryClient {
   #connecting: Promise<ClientHttp2Session> | undefined
   #backoff: { readonly until: number; readonly error: Error } | undefined
   #closed = false
+  readonly #probed = new WeakMap<ClientHttp2Session, number>()
 
   constructor (address: string, credentials: TlsCredentials | undefined) {
     this.#address = address
@@ -126,6 +129,8 @@ export class UnaryClient {
   #connect (): Promise<ClientHttp2Session> {
     const { rootCertificate, certChain, privateKey } = this.#credentials ?? {}
     const session = connect(this.#address, {
+      // In MB. Beyond it Node resets the streams of answers, also of writes that were done; what is queued is bounded by the requests in flight.
+      maxSessionMemory: 4_096,
       settings: { enablePush: false, initialWindowSize: windowBytes },
       ...(rootCertificate !== undefined && { ca: rootCertificate }), ...(certChain !== undefined && { cert: certChain }), ...(privateKey !== undefined && { key: privateKey })
     })
@@ -172,6 +177,8 @@ export class UnaryClient {
   /** After a call without an answer: a connection that does not answer at all is given up. */
   #probe (session: ClientHttp2Session): void {
     if (session.closed || session.destroyed) return
+    if (performance.now() - (this.#probed.get(session) ?? -Infinity) < pingIntervalMs) return
+    this.#probed.set(session, performance.now())
     const timer = setTimeout(() => { this.#leave(session); session.destroy() }, pingTimeoutMs)
     timer.unref()
     try {

@@ -124,8 +124,11 @@ t.test('annex install and uninstall', async t => {
 
   t.test('uninstall lists what it would do, removes everything, and keeps the objects of others', async t => {
     await client.create(`/api/v1/namespaces/${namespace}/configmaps`, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'of-others' } })
-    await client.create(`/api/v1/namespaces/${namespace}/secrets`, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'annex-serving' } })
+    await client.create(`/api/v1/namespaces/${namespace}/secrets`, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'annex-serving', labels: { 'app.kubernetes.io/managed-by': 'annex' } } })
+    await client.create(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'annex-of-others' } })
     await client.create(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'annex-controller-manager' } })
+    const elsewhere = await uninstall('--namespace=elsewhere')
+    t.match(elsewhere, { code: 1, stderr: new RegExp(`installed in the namespace ${namespace}, nothing was deleted`) })
     const before = await versionsOf()
     const listed = await uninstall('--dry-run')
     t.strictSame(await versionsOf(), before, 'a dry run does nothing')
@@ -136,11 +139,12 @@ t.test('annex install and uninstall', async t => {
     const lines = outcomes(removed)
     const last = lines.findLastIndex(line => line.startsWith('apiservice'))
     t.ok(last > 0 && lines.slice(0, last).every(line => line.startsWith('apiservice')), 'APIServices come first')
-    t.match(lines.at(-1), 'namespace/annex-system kept: configmaps/of-others')
+    t.match(lines.at(-1), 'namespace/annex-system kept: configmaps/of-others, leases.coordination.k8s.io/annex-of-others')
     t.strictSame([...(await installed()).keys()], [`/api/v1/namespaces/${namespace}`])
     for (const gone of [`/api/v1/namespaces/${namespace}/secrets/annex-serving`, `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/annex-controller-manager`]) t.equal((await client.request('GET', gone)).status, 404)
 
     await client.call('DELETE', `/api/v1/namespaces/${namespace}/configmaps/of-others`)
+    await client.call('DELETE', `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/annex-of-others`)
     t.equal((await uninstall()).stdout, 'namespace/annex-system deleted\n')
     await until('the namespace to go', async () => (await client.request('GET', `/api/v1/namespaces/${namespace}`)).status === 404)
     t.strictSame(await uninstall(), { code: 0, stdout: '', stderr: '' }, 'and there is nothing left to do')

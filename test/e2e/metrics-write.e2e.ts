@@ -115,10 +115,12 @@ t.test("Debian's Prometheus 2.42 writes with the older protocol", { skip: debian
   await registerAnnex(controlPlane, { port, certificateAuthorityPem, groupVersions: await servedGroupVersions(controlPlane, annex) })
   const { client } = controlPlane.admin
   await client.create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+  await until('the aggregator to know the way', async () => (await client.request('GET', `${metrics}/metricmappings`)).status === 200)
   await client.create(`${metrics}/metricmappings`, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { name: 'queues' }, spec: { series: { name: 'queue_v1' }, metric: { name: 'queue_v1' } } })
   const exporter = await startExporter(t)
   await startPrometheus(controlPlane, debian()!, controlPlane.admin, exporter.port, { queue_v1: '' })
   await until('the metric', async () => (await client.get<{ items: { value: string }[] }>(`${external}/queue_v1`)).items[0]?.value === '10', { timeoutMs: 60_000 })
+  t.pass('it is served')
 })
 
 /** A Prometheus 2 that somebody has installed. */

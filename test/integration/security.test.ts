@@ -57,6 +57,33 @@ t.test('anonymous sees only health and version', async t => {
   }
 })
 
+t.test('who may watch can do nothing else behind the prefix /watch/, and sees the named object only', async t => {
+  const behind = '/apis/example.com/v1/watch/namespaces/shop/webapps'
+  for (const [method, path, options] of [
+    ['DELETE', `${behind}/site`, {}], ['DELETE', behind, {}], ['POST', behind, { body: webapp('smuggled') }], ['PUT', `${behind}/site`, { body: webapp('site') }],
+    ['PATCH', `${behind}/site`, mergePatch({ spec: { replicas: 9 } })], ['PATCH', `${behind}/site/status`, mergePatch({ status: { replicas: 9 } })],
+    ['PUT', `${behind}/site/scale`, { body: {} }], ['GET', `${behind}/site/status`, {}],
+    ['POST', '/apis/metrics.example.com/v1alpha1/watch/namespaces/shop/remotewrites', { body: '' }]
+  ] as const) t.equal((await server.request(method, path, options)).status, 405, `${method} ${path}`)
+  const { json } = await server.request('GET', `${webapps}?labelSelector=`)
+  t.match(json, { items: [{ metadata: { name: 'site', generation: 1 }, spec: { replicas: 1 } }] }, 'nothing has changed')
+  t.equal((json as unknown as { items: unknown[] }).items.length, 1)
+
+  const watch = await server.watch(`${behind}/site?resourceVersion=0&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1`)
+  await server.request('POST', webapps, { body: webapp('unseen') })
+  t.same((await watch.rest()).filter(e => e.type !== 'BOOKMARK').map(e => (e.object as { metadata: { name: string } }).metadata.name), ['site'])
+  t.equal((await server.request('DELETE', `${webapps}/unseen`)).status, 200)
+})
+
+t.test('what strangers ask for is not told apart in metrics', async t => {
+  const made = 'made-up-by-a-stranger'
+  t.equal((await server.request('GET', `/apis/${made}/v1/x`, { user: 'anonymous' })).status, 403)
+  t.equal((await server.request('GET', `/apis/${made}/v1/namespaces/x/y`)).status, 404)
+  const { text } = await server.request('GET', '/metrics')
+  t.notOk(text.includes(made))
+  t.match(text, /^apiserver_request_total\{.*group="other".*code="403"/m)
+})
+
 t.test('impersonation headers without a user are refused before anything else is decided', async t => {
   const answer = await server.request('GET', webapps, { headers: { 'impersonate-group': 'operators' } })
   t.match(answer.failure, { kind: 'Status', code: 400, reason: 'BadRequest', message: / without impersonating a user name$/ })
