@@ -119,7 +119,7 @@ t.test("Debian's Prometheus 2.42 writes with the older protocol", { skip: debian
   await client.create(`${metrics}/metricmappings`, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { name: 'queues' }, spec: { series: { name: 'queue_v1' }, metric: { name: 'queue_v1' } } })
   const exporter = await startExporter(t)
   await startPrometheus(controlPlane, debian()!, controlPlane.admin, exporter.port, { queue_v1: '' })
-  await until('the metric', async () => (await client.get<{ items: { value: string }[] }>(`${external}/queue_v1`)).items[0]?.value === '10', { timeoutMs: 60_000 })
+  await until('the metric', async () => (await client.get<{ items: { value: string }[] }>(`${external}/queue_v1`)).items[0]?.value === '1010', { timeoutMs: 60_000 }) // of both queues
   t.pass('it is served')
 })
 
