@@ -55,6 +55,8 @@ t.test('conditions say what is the matter', async t => {
     ['no class', { claims: [claim('c', { phase: 'Pending', storageClass: 'nope' })] }, 'StorageReady', { status: 'False', reason: 'StorageClassNotFound', message: /"nope", which does not exist; there are: fast/ }],
     ['waiting for volumes', { claims: [claim('c', { phase: 'Pending' })] }, 'StorageReady', { status: 'False', reason: 'ClaimsPending', message: 'not bound yet: c' }],
     ['growing', { claims: [claim('c', { request: '2Gi', capacity: '1Gi' })] }, 'StorageReady', { status: 'False', reason: 'Expanding' }],
+    ['a claim that waits for a backup', { claims: [claim('data-orders-0'), claim('orders-backups', { phase: 'Pending' })] }, 'StorageReady', { status: 'True' }],
+    ['the claim of an instance that is no more', { claims: [claim('data-orders-0'), claim('data-orders-1', { request: '2Gi', capacity: '1Gi' })] }, 'StorageReady', { status: 'True' }],
     ['upgrade', { upgrade: { reason: 'UpgradeNotSupported', message: 'x' } }, 'Degraded', { status: 'True', reason: 'UpgradeNotSupported' }],
     ['paused', { settings: settings({ 'db.example.com/paused': 'true' }) }, 'Paused', { status: 'True', reason: 'PausedByAnnotation' }],
     ['several instances', { model: model({ replicas: 2 }) }, 'Replicated', { status: 'False', reason: 'IndependentInstances', message: /2 instances do not replicate/ }],

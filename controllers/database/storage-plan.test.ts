@@ -37,5 +37,7 @@ t.test('what cannot be done is left as it is, and said', async t => {
 
 t.test('between the two halves of making a StatefulSet anew, the claims say which class it is', async t => {
   t.match(plan({ template: undefined, wish: { size: '1Gi', storageClass: 'other' } }), { template: { size: '1Gi', storageClass: 'fast' }, problem: { reason: 'StorageClassImmutable' } })
-  t.match(plan({ template: undefined, wish: { size: '1Gi' } }), { problem: undefined }, 'nothing was asked for')
+  const unasked = plan({ template: undefined, wish: { size: '1Gi' } })
+  t.match(unasked, { template: { storageClass: undefined }, problem: undefined }, 'nothing was asked for')
+  t.equal(plan({ template: unasked.template, wish: { size: '1Gi' } }).problem, undefined, 'and nothing is wrong with it afterwards')
 })

@@ -142,7 +142,15 @@ t.test('Databases on a real control plane', async t => {
     await patch(databasePath(dbExample, namespace, 'orders'), { spec: { version: '18.0.0' } })
     t.match((await condition(dbExample, namespace, 'orders', 'Degraded', 'True UpgradeNotSupported')).message, /dump it, and restore it/)
     t.equal(await imageOf(namespace, 'orders'), 'docker.io/library/postgres:17.4', 'what could not open the data is not rolled out')
+    // The StatefulSet, which alone knows the version of the data, is not made anew meanwhile.
+    const { uid } = (await found(setPath(namespace, 'orders')))!.metadata
+    await patch(databasePath(dbExample, namespace, 'orders'), { spec: { storage: { size: '2Gi' } } })
+    const requested = async (): Promise<string | undefined> => (await found<KubeObject & { spec: { resources: { requests: { storage: string } } } }>(core(namespace, 'persistentvolumeclaims', 'data-orders-0')))?.spec.resources.requests.storage
+    await until('the claim to grow', async () => await requested() === '2Gi')
+    t.same([(await found(setPath(namespace, 'orders')))?.metadata.uid, await imageOf(namespace, 'orders')], [uid, 'docker.io/library/postgres:17.4'])
     await patch(databasePath(dbExample, namespace, 'orders'), { spec: { version: '17.4.0' } })
+    await until('the StatefulSet to be made anew', async () => { const set = await found(setPath(namespace, 'orders')); return set !== undefined && set.metadata.uid !== uid })
+    t.equal(await imageOf(namespace, 'orders'), 'docker.io/library/postgres:17.4')
     await condition(dbExample, namespace, 'orders', 'Degraded', 'False AsExpected')
 
     await patch(setPath(namespace, 'orders'), { spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } } })
