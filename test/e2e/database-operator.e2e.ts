@@ -152,6 +152,8 @@ t.test('Databases on a real control plane', async t => {
     await until('the StatefulSet to be made anew', async () => { const set = await found(setPath(namespace, 'orders')); return set !== undefined && set.metadata.uid !== uid })
     t.equal(await imageOf(namespace, 'orders'), 'docker.io/library/postgres:17.4')
     await condition(dbExample, namespace, 'orders', 'Degraded', 'False AsExpected')
+    // What others had set on the old one went with it.
+    await patch(setPath(namespace, 'orders'), { metadata: { labels: { team: 'shop' } } })
 
     await patch(setPath(namespace, 'orders'), { spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } } })
     await until('what somebody changed to be as wanted again', async () => {
