@@ -70,11 +70,23 @@ t.test('a HorizontalPodAutoscaler of the real kube-controller-manager scales on 
     await background
   })
 
+  /**
+   * Its pods, once there are as many as it asks for. A pod without a sample counts as being at the target when the autoscaler scales down, so that one made
+   * just after the samples were written would hold a replica for good.
+   */
+  const settledPods = async (name: string): Promise<string[]> => {
+    let pods: string[] = []
+    await until(`${name} to have as many pods as replicas`, async () => {
+      pods = await podsOf(client, name)
+      return pods.length === await specReplicas(client, deployment(name))
+    })
+    return pods
+  }
   const scaled: Scaled[] = [
     {
       name: 'pods', target: deployment('pods'),
       metric: { type: 'Pods', pods: { metric: { name: 'requests:rate|p99' }, target: perReplica } },
-      samples: async () => (await podsOf(client, 'pods')).map(p => ({ name: p, metric: { name: 'requests:rate|p99' }, describedObject: about('v1', 'Pod', p) }))
+      samples: async () => (await settledPods('pods')).map(p => ({ name: p, metric: { name: 'requests:rate|p99' }, describedObject: about('v1', 'Pod', p) }))
     },
     onObject('object', about('apps/v1', 'Deployment', 'object')),
     onObject('object-database', about('mycompany.io/v2', 'Database', 'orders')),
