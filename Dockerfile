@@ -8,6 +8,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY apiserver apiserver
 COPY certs certs
 COPY controllers controllers
+COPY hack/bundle.mjs hack/
 COPY registry registry
 COPY storage storage
 RUN npm run build

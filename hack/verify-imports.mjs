@@ -21,7 +21,7 @@ const allowed = {
 /** Operators and plugins may import the types of resources. */
 const typesOfResources = /^registry\/[^/]+\.[^/]+\/[^/]+\/types\.ts$/
 /** The composition roots, which wire everything, and the one module of another folder each that they start. */
-const compositionRoots = { 'apiserver/main.ts': ['controllers/main.ts'] }
+const compositionRoots = { 'apiserver/command.ts': ['controllers/main.ts'] }
 /** apiserver/apply is a library that could be published alone. */
 const applyLibrary = ['apiserver/apply/', 'registry/codec/', 'registry/meta/', 'registry/schema/structural-schema.ts']
 /** Inside registry, from the ground up: a layer imports those before it. */
