@@ -177,6 +177,15 @@ t.test('leaving out the prune when everything is still sent changes nothing', as
   }))
 })
 
+t.test('an int64 and a float64 are the same when the int64 is that float64', async t => {
+  const changes = (a: JsonValue, b: JsonValue): boolean => !compareValues(type, { spec: { free: { list: [a] } } }, { spec: { free: { list: [b] } } }).modified.isEmpty
+  t.notOk(changes(9223372036854775807n, 2 ** 63), 'beyond int64 a number was read as a float64')
+  t.notOk(changes(1, 1.0))
+  t.ok(changes(9223372036854775807n, 9223372036854775806n), 'two int64 differ exactly')
+  t.ok(changes(9007199254740993n, 2 ** 53))
+  t.ok(changes(9223372036854775807n, 2 ** 64))
+})
+
 t.test('times alone are no change', async t => {
   const live = apply(undefined, { replicas: 1, text: 'a' }, 'one')
   const later = (spec: JsonObject): KubeObject => {

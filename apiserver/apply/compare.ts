@@ -1,4 +1,5 @@
 import { equalJson } from '../../registry/codec/json-equal.js'
+import { isInt64 } from '../../registry/codec/json-number.js'
 import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, FieldSetBuilder } from './field-set.js'
 import { knownItemElement } from './list-items.js'
@@ -58,7 +59,7 @@ class Walker {
   #leaf (before: Maybe, after: Maybe): true {
     if (before === undefined) this.added.insert(this.#path)
     else if (after === undefined) this.removed.insert(this.#path)
-    else if (!equalJson(before, after)) this.modified.insert(this.#path)
+    else if (!equalJson(before, after, isSameNumber)) this.modified.insert(this.#path)
     return true
   }
 
@@ -104,7 +105,7 @@ class Walker {
     this.#path.push(element)
     if (before.length > 1 && after.length > 1) {
       // Duplicates are one indivisible value.
-      if (!equalJson(before, after)) this.modified.insert(this.#path)
+      if (!equalJson(before, after, isSameNumber)) this.modified.insert(this.#path)
     } else if (before.length > 1) {
       if (after.length > 0) this.compare(list.element, undefined, after[0])
       this.removed.insert(this.#path)
@@ -126,3 +127,7 @@ function grouped (list: ListType, items: readonly JsonValue[]): Map<PathElement,
   }
   return groups
 }
+
+/** A float64 beside an int64 is the same when the int64, made a float64, is (structured-merge-diff, `value/value.go`); what is no int64 was read as a float64. */
+const isSameNumber = (a: number | bigint, b: number | bigint): boolean =>
+  isInt64(a) && isInt64(b) ? a == b : Number(a) === Number(b) // eslint-disable-line eqeqeq -- 1 == 1n

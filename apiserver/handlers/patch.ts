@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { parseYaml } from '../../registry/codec/yaml.js'
 import { ensureNamespace } from '../../registry/generic/store/create.js'
+import { decodeObjectMeta, isMetaError } from '../../registry/meta/decode-meta.js'
 import { invalid } from '../../registry/meta/field-error.js'
 import { cloneJson } from '../../registry/codec/json-clone.js'
 import { asJson, asObject, type KubeObject } from '../../registry/meta/object-meta.js'
@@ -121,6 +122,7 @@ function apply (scope: RequestScope, live: KubeObject | undefined, { body, optio
   let object: KubeObject
   try {
     object = scope.fieldManager.apply(live, config, by.manager, { force: options.force, now: by.now })
+    checkDeletionFields(config)
     // Defaults are nobody's: they are filled in after ownership has been settled.
     if (object !== live) scope.version.compiled.setDefaults(asJson(object))
   } catch (error) {
@@ -129,6 +131,16 @@ function apply (scope: RequestScope, live: KubeObject | undefined, { body, optio
   if (options.fieldValidation === 'Strict' && duplicates.length > 0) throw newBadRequest(`error strict decoding YAML: error converting YAML to JSON: ${duplicates.join(', ')}`)
   if (options.fieldValidation === 'Warn') for (const text of duplicates) for (const line of warningLines(text)) warn(line)
   return object
+}
+
+/** For the schema these are any scalar and any number; what they must be is found out when the metadata is decoded. @throws StatusError 400, where kube-apiserver says 500 */
+function checkDeletionFields ({ metadata }: JsonObject): void {
+  const { deletionTimestamp = null, deletionGracePeriodSeconds = null } = isObject(metadata) ? metadata : {}
+  try {
+    decodeObjectMeta({ deletionTimestamp, deletionGracePeriodSeconds })
+  } catch (error) {
+    throw isMetaError(error) ? newBadRequest(error.message) : error
+  }
 }
 
 export function parseConfig (body: Buffer): { config: JsonObject; duplicates: readonly string[] } {

@@ -148,6 +148,17 @@ t.test('integers beyond 2^53 are compared exactly', async t => {
   t.same(causes(schema.validate(object({ n: 9007199254740994n }))), [{ reason: 'FieldValueInvalid', message: 'Invalid value: 9007199254740994: spec.n in body should be a multiple of 3', field: 'spec.n' }])
 })
 
+t.test('of an object that calls itself something else, embedded resources, sets and maps are checked all the same', async t => {
+  const schema = compile({ type: 'object', required: ['size'], properties: { template: { type: 'object', 'x-kubernetes-embedded-resource': true }, tags: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } } } })
+  const wrong = { spec: { template: { kind: 'Thing' }, tags: ['a', 'a'] } }
+  const fields = (options: { old: JsonObject | undefined; subresource: string }): string[] => schema.validateStructure(wrong, options).map(e => `${e.field}: ${e.type}`)
+  const template = 'spec.template.apiVersion: FieldValueRequired'
+  const tags = 'spec.tags[1]: FieldValueDuplicate'
+  t.same(fields({ old: undefined, subresource: '' }), [template, tags])
+  t.same(fields({ old: { spec: {} }, subresource: 'status' }), [tags])
+  t.same(fields({ old: wrong, subresource: '' }), [template], 'sets that were wrong before may stay so')
+})
+
 t.test('embedded resources are decoded and validated as objects are', async t => {
   const schema = compile({ type: 'object', properties: { template: { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true } } })
   const o = object({ template: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x', bogus: 1, labels: null, creationTimestamp: '2024-01-02T03:04:05.6+01:00' }, spec: {} } })

@@ -90,6 +90,17 @@ export class CompiledSchema {
     return [...fieldErrors(findings, 'status'), ...this.#validateListTypes(object, old)]
   }
 
+  /**
+   * What is said of an object that calls itself something else, whose values nobody looks at: its embedded resources (not on a write
+   * to `/status`) and its sets and maps.
+   */
+  validateStructure (object: JsonObject, { old, subresource }: { old: JsonObject | undefined; subresource: string }): FieldError[] {
+    return [
+      ...subresource === '' ? validateEmbedded(object, this.#root) : [],
+      ...old === undefined ? validateListTypes(object, this.#root) : this.#validateListTypes(object, old)
+    ]
+  }
+
   /** An object whose sets and maps were wrong before may stay so. */
   #validateListTypes (object: JsonObject, old: JsonObject): FieldError[] {
     const errors = validateListTypes(object, this.#root)

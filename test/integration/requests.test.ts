@@ -37,6 +37,16 @@ const cases: readonly Case[] = [
   { name: 'a body over 3 MiB', method: 'POST', path: webapps, options: { body: webapp('large', { image: 'x'.repeat(3 * 1024 * 1024) }) }, status: 413, answer: { reason: 'RequestEntityTooLarge', message: 'Request entity too large: limit is 3145728' } },
   { name: 'a body that is no JSON', method: 'POST', path: webapps, options: { body: '{"kind":' }, status: 400, answer: { reason: 'BadRequest' } },
   { name: 'a bad timeout', method: 'GET', path: `${webapps}?timeout=zz`, status: 400, answer: { message: 'invalid timeout specified in the request URL - time: invalid duration "zz"' } },
+  ...([
+    ['"deletionTimestamp":5', 'json: cannot unmarshal number into Go struct field ObjectMeta.deletionTimestamp of type string'],
+    ['"deletionTimestamp":"x"', 'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"'],
+    ['"deletionGracePeriodSeconds":1.5', 'json: cannot unmarshal number 1.5 into Go struct field ObjectMeta.deletionGracePeriodSeconds of type int64']
+  ] as const).map(([field, message]): Case => ({
+    name: `an apply of ${field}`, method: 'PATCH', path: `${webapps}/absent?fieldManager=m`,
+    options: { body: `{"apiVersion":"example.com/v1","kind":"WebApp","metadata":{"name":"absent",${field}},"spec":{"image":"a","port":1}}`, headers: { 'content-type': 'application/apply-patch+yaml' } },
+    status: 400, answer: { reason: 'BadRequest', message }
+  })),
+  { name: 'an object that is of another kind', method: 'POST', path: webapps, options: { body: { apiVersion: 'example.com/v1', kind: 'Other', metadata: { name: 'x' } } }, status: 422, answer: { message: 'Other.example.com "x" is invalid: kind: Invalid value: "Other": must be WebApp' } },
   { name: 'an unknown group', method: 'GET', path: '/apis/nothing.example.org/v1/things', status: 404, answer: /404 page not found/ },
   { name: 'an unknown resource of a known group', method: 'GET', path: '/apis/example.com/v1/namespaces/x/things', status: 404 },
   { name: 'an object that is not there', method: 'GET', path: `${webapps}/absent`, status: 404, answer: { reason: 'NotFound', message: 'webapps.example.com "absent" not found', details: { name: 'absent', group: 'example.com', kind: 'webapps' } } },

@@ -80,7 +80,7 @@ export function prepareCreate (context: StoreContext, object: KubeObject, option
 
   const groupKind = groupKindOf(object)
   const typeErrors = validateTypeMeta(object, version, resource)
-  if (typeErrors.length > 0) throw newInvalid(groupKind, meta.name ?? '', typeErrors)
+  if (typeErrors.length > 0) throw newInvalid(groupKind, meta.name ?? '', [...typeErrors, ...version.compiled.validateStructure(asJson(object), { old: undefined, subresource: '' })])
   // What an apply made may hold nulls and empty lists that nobody will ever see.
   const shown = readableMeta(asJson(object)['metadata']) as ObjectMeta
   const errors = [

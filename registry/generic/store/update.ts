@@ -164,7 +164,7 @@ function validate (context: StoreContext, object: KubeObject, old: KubeObject, s
   ]
   const typeErrors = validateTypeMeta(object, version, resource)
   if (typeErrors.length > 0) {
-    errors.push(...typeErrors)
+    errors.push(...typeErrors, ...version.compiled.validateStructure(asJson(object), { old: asJson(old), subresource }))
   } else {
     errors.push(...validateObjectMetaUpdate(shown, old.metadata))
     errors.push(...subresource === 'status'
