@@ -8,26 +8,31 @@ import { remoteWriteHeaders, snappy, writeRequestBytes, type SentSeries } from '
 import { startServer } from '../../test/fixtures/server.js'
 import { DescribedKinds } from '../metrics-api/described-kinds.js'
 import { LiveSamples } from '../metrics-api/live-samples.js'
-import { Checkpoints } from './checkpoints.js'
+import { Checkpoints, looksPerRound, writesAtOnce } from './checkpoints.js'
 import { compileMapping } from './compiled-mapping.js'
 import { SeriesMemory } from './series-memory.js'
 
 const start = Date.parse('2026-05-06T07:00:00Z')
 
 /** Checkpoints over a store that is a Map; times are in seconds. */
-function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values: number[]) => Promise<string[]>; memory: SeriesMemory; map: (generation: number) => void; objects: Map<string, KubeObject>; live: LiveSamples; held: Set<string>; other: (seconds: number, value: number) => void } {
+function checkpoints (writesPerRound = 50, limit = 100): { round: (seconds: number, ...values: number[]) => Promise<string[]>; memory: SeriesMemory; map: (generation: number) => void; objects: Map<string, KubeObject>; live: LiveSamples; held: Set<string>; inFlight: { now: number; most: number; during: () => void }; stop: AbortController; other: (seconds: number, value: number) => void } {
   let now = start
   let log: string[] = []
   const objects = new Map<string, KubeObject>()
   const live = new LiveSamples()
   /** Names of objects with a finalizer. */
   const held = new Set<string>()
+  const inFlight = { now: 0, most: 0, during: (): void => {} }
   const observe = (object: KubeObject): void => { kept.observe(ServedObject.of(custommetrics, { ...object, metadata: { ...object.metadata, uid: object.metadata.name! } }, 1n)) }
-  const memory = new SeriesMemory({ limits: { perMapping: 100, perNamespace: 100, total: 100 }, live, ttlMs: 120_000, clockSkewMs: 60_000, onRemoved: metric => { kept.metricRemoved(metric) }, now: () => now })
+  const memory = new SeriesMemory({ limits: { perMapping: limit, perNamespace: limit, total: limit }, live, ttlMs: 120_000, clockSkewMs: 60_000, onRemoved: metric => { kept.metricRemoved(metric) }, now: () => now })
   const store = {
     resource: custommetrics,
     update: async (name: string, options: UpdateOptions) => {
+      inFlight.most = Math.max(inFlight.most, ++inFlight.now)
+      await new Promise(resolve => { setImmediate(resolve) })
       const object = await options.transform(objects.get(name))
+      inFlight.now--
+      inFlight.during()
       log.push(`write ${String(object['value'])}`)
       objects.set(name, object)
       observe(object)
@@ -40,9 +45,10 @@ function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values
       kept.deleted(request.namespace, name)
     }
   } as unknown as Pick<Store, 'resource' | 'update' | 'delete'>
+  const stop = new AbortController()
   const kept = new Checkpoints({ store, memory, live, intervalMs: 15_000, writesPerRound, ttlMs: 120_000, onError: error => { throw error }, now: () => now })
   return {
-    memory, objects, live, held,
+    memory, objects, live, held, inFlight, stop,
     // As another replica would have written it.
     other: (seconds, value) => {
       now = start + seconds * 1000
@@ -56,10 +62,10 @@ function checkpoints (writesPerRound = 50): { round: (seconds: number, ...values
     },
     round: async (seconds, ...values) => {
       now = start + seconds * 1000
-      memory.write('shop', values.map((value, i) => ({ labels: new Map([['__name__', 'm'], ['i', String(i)]]), points: [{ timestampMs: now, value }] })))
-      memory.sweep()
+      await memory.write('shop', values.map((value, i) => ({ labels: new Map([['__name__', 'm'], ['i', String(i)]]), points: [{ timestampMs: now, value }] })))
+      await memory.sweep()
       log = []
-      await kept.round()
+      await kept.round(stop.signal)
       return log
     }
   }
@@ -90,7 +96,7 @@ t.test('What has ended, changed or cannot be served is hidden and deleted', asyn
   map(1)
   await round(0, 1, 2)
   const [[key]] = [[...live.keys()]]
-  memory.write('shop', [{ labels: new Map([['__name__', 'm'], ['i', '0']]), points: [{ timestampMs: start + 1000, value: NaN, stale: true }] }])
+  await memory.write('shop', [{ labels: new Map([['__name__', 'm'], ['i', '0']]), points: [{ timestampMs: start + 1000, value: NaN, stale: true }] }])
   t.equal(live.at(key!), 'hidden', 'at once')
   t.same([await round(2), objects.size, live.at(key!)], [['delete'], 1, undefined])
   t.same(await round(20, 7, NaN), ['delete', 'write 7'])
@@ -126,6 +132,33 @@ t.test('A deletion that a finalizer holds up is asked for once, and takes no wri
   for (const name of objects.keys()) held.add(name)
   memory.deleteMapping('shop', 'x')
   t.same([await round(1), await round(2), objects.size], [['delete', 'delete'], [], 2])
+})
+
+t.test('Writes are begun a few at a time, none after the end, and all that were begun are waited for', async t => {
+  const { map, round, inFlight, stop } = checkpoints()
+  map(1)
+  t.equal((await round(0, ...Array.from({ length: 30 }, (_, i) => i))).length, 30)
+  t.equal(inFlight.most, writesAtOnce)
+  inFlight.during = () => { stop.abort() }
+  t.same(await round(15, ...Array.from({ length: 30 }, (_, i) => i + 1)), Array.from({ length: writesAtOnce }, (_, i) => `write ${i + 1}`))
+  t.equal(inFlight.now, 0)
+})
+
+t.test('Of more metrics than a round looks at, the next one takes the rest', async t => {
+  const metrics = looksPerRound + 2
+  const { map, round } = checkpoints(metrics, metrics)
+  map(1)
+  t.equal((await round(0, ...Array.from({ length: metrics }, () => 1))).length, looksPerRound)
+  t.equal((await round(1)).length, 2)
+})
+
+t.test('A metric that goes while it is written is hidden, and deleted with the next round', async t => {
+  const { map, memory, round, objects, live, inFlight } = checkpoints()
+  map(1)
+  inFlight.during = () => { void memory.write('shop', [{ labels: new Map([['__name__', 'm'], ['i', '0']]), points: [{ timestampMs: start + 1000, value: NaN, stale: true }] }]) }
+  t.same(await round(0, 1), ['write 1'])
+  t.same([...live.keys()].map(key => live.at(key)), ['hidden'])
+  t.same([await round(2), objects.size, live.size], [['delete'], 0, 0])
 })
 
 t.test("Somebody else's object of that name is left alone", async t => {

@@ -52,6 +52,8 @@ export class MappedMetric {
   readonly identity: MetricIdentity
   /** The name of the CustomMetric that keeps its value. */
   readonly checkpointName: string
+  /** Of samples, the same as that of the CustomMetric. */
+  readonly sampleKey: string
   readonly series = new Set<MappedSeries>()
   worth: Worth = { kind: 'unknown' }
   /** When its last series expired; the metric stays a while, so that readers are told. */
@@ -62,10 +64,8 @@ export class MappedMetric {
     this.identity = identity
     const hash = createHash('sha256').update(identity.id).digest('hex').slice(0, 12)
     this.checkpointName = `${mapping.name.slice(0, 200).replace(/[^a-z0-9]+$/, '')}-${hash}`
+    this.sampleKey = `${mapping.namespace}/${this.checkpointName}`
   }
-
-  /** Of samples, the same as that of the CustomMetric. */
-  get sampleKey (): string { return `${this.mapping.namespace}/${this.checkpointName}` }
 
   /** Computes its worth from its series. */
   evaluate (): void {

@@ -35,12 +35,15 @@ const faded = (condition: Condition, now: string, nowMs: number): Condition =>
 
 function readiness (state: MappingState): Observed {
   const type = 'Ready'
-  const metrics = [...state.metrics.values()]
-  const served = metrics.filter(m => m.series.size > 0 && m.worth.kind === 'value').length
-  if (served > 0) return { type, status: 'True', reason: 'Serving', message: 'series match and make metrics' }
+  if (servesAny(state)) return { type, status: 'True', reason: 'Serving', message: 'series match and make metrics' }
   if (state.series.size > 0) return { type, status: 'False', reason: 'NoValue', message: 'series match, but make no value yet; a rate needs two samples of a series within the window' }
   if (state.receivedMs === undefined) return { type, status: 'False', reason: 'NoSeries', message: 'no series has matched yet' }
   return { type, status: 'False', reason: 'Expired', message: 'all series that matched have ended or expired' }
+}
+
+function servesAny ({ metrics }: MappingState): boolean {
+  for (const { series, worth } of metrics.values()) if (series.size > 0 && worth.kind === 'value') return true
+  return false
 }
 
 /** The most important part in which they differ: how soon it is written depends on it. */

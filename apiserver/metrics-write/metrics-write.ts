@@ -14,6 +14,7 @@ import type { ResourceRequestInfo } from '../request-info.js'
 import { respond, type Answer } from '../responses/respond.js'
 import { Checkpoints } from './checkpoints.js'
 import { compileMapping } from './compiled-mapping.js'
+import { OneAtATime } from './one-at-a-time.js'
 import { Otlp } from './otlp.js'
 import { ProtocolError } from './protocol-error.js'
 import { RemoteWrite } from './remote-write.js'
@@ -58,7 +59,7 @@ interface Protocol {
   readonly singular: string
   readonly kind: string
   /** @throws ProtocolError */
-  readonly handle: (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void) => Answer | Promise<Answer>
+  readonly handle: (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void) => Promise<Answer>
   /** A failure in the protocol's own form. */
   readonly failure: (status: number, message: string, contentType: string | undefined) => Answer
 }
@@ -76,6 +77,9 @@ export class MetricsWrite implements VirtualApi {
   readonly #status: StatusWriter
   readonly #protocols: ReadonlyMap<string, Protocol>
   readonly #metrics: WriteMetrics
+  /** One request is read and taken over at a time: what it becomes in memory is bounded, and samples of two do not mix. */
+  readonly #inTurn = new OneAtATime()
+  readonly #stop = new AbortController()
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
 
@@ -126,8 +130,10 @@ export class MetricsWrite implements VirtualApi {
     this.#timer ??= setInterval(() => { this.#tick() }, roundMs).unref()
   }
 
+  /** Resolves when nothing is written any more: of a round that is under way, what was begun ends. */
   async stop (): Promise<void> {
     clearInterval(this.#timer)
+    this.#stop.abort()
     await Promise.all([this.#follower.stop(), this.#metricsFollower.stop(), this.#round])
   }
 
@@ -164,7 +170,10 @@ export class MetricsWrite implements VirtualApi {
     try {
       const body = await readBody(context, this.#options.bodyBytes)
       this.#metrics.received(info.resource, body.length)
-      return await handle(info.namespace, body, headers, results => { this.#metrics.observe(info.resource, results) })
+      return await this.#inTurn.run(async () => {
+        if (context.aborted !== undefined) throw context.aborted
+        return await handle(info.namespace, body, headers, results => { this.#metrics.observe(info.resource, results) })
+      })
     } catch (error) {
       if (error instanceof StatusError && error.code === 413) return failure(413, error.message, headers.contentType)
       if (error instanceof ProtocolError) return failure(error.status, error.message, headers.contentType)
@@ -193,13 +202,19 @@ export class MetricsWrite implements VirtualApi {
     await admission.validate(attributes)
   }
 
+  /** Rounds do not overlap: one that takes longer than a second lets the next one out. */
   #tick (): void {
-    this.memory.sweep()
-    if (!this.#follower.hasSynced || !this.#metricsFollower.hasSynced) return
-    this.#round ??= Promise.all([this.#status.round(this.memory.states()), this.#checkpoints?.round()])
-      .then(() => {})
+    this.#round ??= this.#runRound()
       .catch(this.#options.onError)
       .finally(() => { this.#round = undefined })
+  }
+
+  async #runRound (): Promise<void> {
+    await this.memory.sweep()
+    if (!this.#follower.hasSynced || !this.#metricsFollower.hasSynced) return
+    const { signal } = this.#stop
+    await this.#status.round(this.memory.states(), signal)
+    await this.#checkpoints?.round(signal)
   }
 }
 

@@ -2,6 +2,7 @@ import { precedes, type CompiledMapping } from './compiled-mapping.js'
 import type { MappedMetric, MetricIdentity } from './mapped-metric.js'
 import type { Problem } from './mapping-problems.js'
 import { MappingState } from './mapping-state.js'
+import { nameOf } from './written-series.js'
 
 /** Where a series goes. */
 export interface Route { readonly state: MappingState; readonly to: MetricIdentity | Problem }
@@ -40,11 +41,12 @@ export class NamespaceSeries {
     this.#changed()
   }
 
-  routes (key: string, name: string, labels: ReadonlyMap<string, string>): readonly Route[] {
+  /** @param key of the labels */
+  routes (key: string, labels: ReadonlyMap<string, string>): readonly Route[] {
     const known = this.#routes.get(key)
     if (known !== undefined) return known
     const found: Route[] = []
-    for (const state of [...this.#byName.get(name) ?? [], ...this.#anyName]) {
+    for (const state of [...this.#byName.get(nameOf(labels)) ?? [], ...this.#anyName]) {
       const to = state.route(labels)
       if (to !== undefined) found.push({ state, to })
     }
@@ -54,11 +56,12 @@ export class NamespaceSeries {
     return routes
   }
 
-  /** @returns everyone who makes the metric now, the one that counts first */
+  /** Who makes a metric says so once it has been evaluated. @returns everyone else who makes it, if that was not known of this one */
   claim (metric: MappedMetric): readonly MappedMetric[] {
-    const claims = [...this.#claims.get(metric.identity.id) ?? [], metric].sort((a, b) => precedes(a.mapping, b.mapping) ? -1 : 1)
-    this.#claims.set(metric.identity.id, claims)
-    return claims
+    const others = this.#claims.get(metric.identity.id) ?? []
+    if (others.includes(metric)) return []
+    this.#claims.set(metric.identity.id, [...others, metric].sort((a, b) => precedes(a.mapping, b.mapping) ? -1 : 1))
+    return others
   }
 
   /** @returns everyone who still makes the metric, the one that counts first */

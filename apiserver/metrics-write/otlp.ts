@@ -6,7 +6,8 @@ import { OtlpCodec, type OtlpEncoding } from './otlp-messages.js'
 import { otlpSeries, type OtlpPointSeries } from './otlp-series.js'
 import { ProtocolError } from './protocol-error.js'
 import type { SeriesMemory } from './series-memory.js'
-import { WriteResult } from './write-result.js'
+import { TimeSlice } from './time-slice.js'
+import type { WriteResult } from './write-result.js'
 
 const gunzip = promisify(gunzipCallback)
 const mediaTypes: Readonly<Record<OtlpEncoding, string>> = { protobuf: 'application/x-protobuf', json: 'application/json' }
@@ -29,6 +30,7 @@ export class Otlp {
   }
 
   /**
+   * Gives way to other requests once the message is read; the next one begins when this one has ended.
    * @param body as it came
    * @param observe told of the results before the answer
    * @throws ProtocolError 400, 413, 415
@@ -36,13 +38,17 @@ export class Otlp {
   async handle (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void): Promise<Answer> {
     const encoding = encodingOf(headers.contentType)
     const plain = await this.#decompress(body, headers.contentEncoding)
-    let points: readonly OtlpPointSeries[]
+    const points: OtlpPointSeries[] = []
+    const slice = new TimeSlice()
     try {
-      points = [...otlpSeries(this.#codec.decode(encoding, plain))]
+      for (const series of otlpSeries(this.#codec.decode(encoding, plain))) {
+        points.push(series)
+        if (slice.over) await slice.next()
+      }
     } catch (error) {
       throw error instanceof MessageError ? new ProtocolError(400, error.message, { cause: error }) : error
     }
-    const result = this.#memory.write(namespace, points.flat(), new WriteResult())
+    const result = await this.#memory.write(namespace, points.flat(), { slice })
     observe([result])
     const rejectedDataPoints = points.filter(series => series.some(s => result.refusedSeries.has(s))).length
     const { message } = result

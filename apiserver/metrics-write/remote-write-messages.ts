@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module'
-import type { IField, INamespace, Type } from 'protobufjs'
+import type { IField, INamespace, Reader, Type } from 'protobufjs'
 import { LabelBudget, tooManyLabels } from './label-budget.js'
 import { MessageError } from './message-error.js'
 import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
+import type { TimeSlice } from './time-slice.js'
 import type { WriteResult } from './write-result.js'
 import type { Point, WrittenSeries } from './written-series.js'
 
@@ -12,6 +13,8 @@ const require = createRequire(import.meta.url)
 /** The messages of remote write: `prometheus.WriteRequest` of 1.0, `io.prometheus.write.v2.Request` of 2.0. */
 export type RemoteWriteVersion = '1.0' | '2.0'
 
+/** The wire type of strings and messages. */
+const lengthDelimited = 2
 const repeated = (type: string, id: number): IField & { rule: 'repeated' } => ({ rule: 'repeated', type, id })
 // The values are doubles; they are read as raw bits, for a stale marker is a NaN among others.
 const sample = { fields: { value: { type: 'fixed64', id: 1 }, timestamp: { type: 'int64', id: 2 } } }
@@ -50,7 +53,6 @@ export const remoteWriteDescriptors: INamespace = {
 interface SampleMessage { value?: WireInteger; timestamp?: WireInteger }
 interface HistogramMessage { countInt?: WireInteger; countFloat?: WireInteger; sum?: WireInteger; timestamp?: WireInteger }
 interface TimeSeriesMessage { labels?: { name: string; value: string }[]; labelsRefs?: number[]; samples: SampleMessage[]; histograms: HistogramMessage[]; exemplars: object[] }
-interface RequestMessage { symbols?: string[]; timeseries: TimeSeriesMessage[] }
 
 export interface RemoteWriteRequest {
   readonly samples: readonly WrittenSeries[]
@@ -60,42 +62,68 @@ export interface RemoteWriteRequest {
   readonly exemplars: number
 }
 
+/** Where the parts of a request are. */
+interface Layout { readonly symbols: number | undefined; readonly timeseries: number; readonly series: Type }
+
 /** Reads the messages of remote write. Made once, as the readers are generated from the descriptors. */
 export class RemoteWriteDecoder {
-  readonly #types: Readonly<Record<RemoteWriteVersion, Type>>
+  readonly #layouts: Readonly<Record<RemoteWriteVersion, Layout>>
+  readonly #reader: (body: Buffer) => Reader
 
   constructor () {
     // Loaded with the first message: most servers get none.
     const protobuf = require('protobufjs') as typeof import('protobufjs')
     const root = protobuf.Root.fromJSON(remoteWriteDescriptors)
-    this.#types = { '1.0': root.lookupType('v1.WriteRequest'), '2.0': root.lookupType('v2.Request') }
+    const layout = (request: string, series: string): Layout => {
+      const id = (field: string): number | undefined => root.lookupType(request).fields[field]?.id
+      return { symbols: id('symbols'), timeseries: id('timeseries')!, series: root.lookupType(series) }
+    }
+    this.#layouts = { '1.0': layout('v1.WriteRequest', 'v1.TimeSeries'), '2.0': layout('v2.Request', 'v2.TimeSeries') }
+    this.#reader = body => protobuf.Reader.create(body)
   }
 
-  /** @param results take the samples, and the native histograms, of series that are malformed. @throws MessageError */
-  decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }): RemoteWriteRequest {
-    let message: RequestMessage
-    try {
-      message = this.#types[version].decode(body) as unknown as RequestMessage
-    } catch (error) {
-      throw new MessageError(`the body is no ${version === '1.0' ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request'}: ${(error as Error).message}`, { cause: error })
-    }
-    const { symbols = [] } = message
-    if (version === '2.0' && symbols[0] !== '' && symbols.length > 0) throw new MessageError('the first symbol of a request must be empty')
+  /**
+   * Reads a request one series after the other and gives way to other requests meanwhile.
+   * @param results take the samples, and the native histograms, of series that are malformed. @throws MessageError
+   */
+  async decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }, slice: TimeSlice): Promise<RemoteWriteRequest> {
+    const layout = this.#layouts[version]
     const request = { samples: [] as WrittenSeries[], histograms: [] as WrittenSeries[], exemplars: 0 }
     const budget = new LabelBudget()
-    for (const series of message.timeseries) {
+    const symbols: string[] = []
+    const take = (series: TimeSeriesMessage): void => {
       request.exemplars += series.exemplars.length
       const labels = version === '1.0' ? labelsOf(series.labels ?? []) : labelsOf(referenced(series.labelsRefs ?? [], symbols))
       if (typeof labels === 'string') {
         if (series.samples.length > 0) results.samples.refuse('malformed', () => labels, series.samples.length)
         if (series.histograms.length > 0) results.histograms.refuse('malformed', () => labels, series.histograms.length)
-        continue
+        return
       }
       budget.take(labels, 1)
       if (series.samples.length > 0) request.samples.push({ labels, points: series.samples.map(s => ({ timestampMs: integer(s.timestamp), ...doubleOfBits(s.value) })) })
       if (series.histograms.length > 0) request.histograms.push(countOf(labels, series.histograms), sumOf(labels, series.histograms))
     }
+    try {
+      // Series refer to symbols, which may come after them.
+      if (layout.symbols !== undefined) await this.#each(body, layout.symbols, reader => { symbols.push(reader.string()) }, slice)
+      if (symbols.length > 0 && symbols[0] !== '') throw new MessageError('the first symbol of a request must be empty')
+      await this.#each(body, layout.timeseries, reader => { take(layout.series.decode(reader, reader.uint32()) as unknown as TimeSeriesMessage) }, slice)
+    } catch (error) {
+      if (error instanceof MessageError) throw error
+      throw new MessageError(`the body is no ${version === '1.0' ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request'}: ${(error as Error).message}`, { cause: error })
+    }
     return request
+  }
+
+  /** Reads one field of a message, again and again, and skips the others. @throws Error for bytes that are no message */
+  async #each (body: Buffer, field: number, read: (reader: Reader) => void, slice: TimeSlice): Promise<void> {
+    const reader = this.#reader(body)
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32()
+      if (tag === ((field << 3) | lengthDelimited)) read(reader)
+      else reader.skipType(tag & 7)
+      if (slice.over) await slice.next()
+    }
   }
 }
 

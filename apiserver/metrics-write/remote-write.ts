@@ -1,9 +1,10 @@
 import type { Answer } from '../responses/respond.js'
 import { MessageError } from './message-error.js'
 import { ProtocolError } from './protocol-error.js'
-import { RemoteWriteDecoder, type RemoteWriteVersion } from './remote-write-messages.js'
+import { RemoteWriteDecoder, type RemoteWriteRequest, type RemoteWriteVersion } from './remote-write-messages.js'
 import type { SeriesMemory } from './series-memory.js'
 import { SnappyError, uncompressSnappy } from './snappy-block.js'
+import { TimeSlice } from './time-slice.js'
 import { WriteResult } from './write-result.js'
 
 /** The messages that a `Content-Type` may name. */
@@ -25,19 +26,21 @@ export class RemoteWrite {
   }
 
   /**
+   * Gives way to other requests all the time; the next one begins when this one has ended.
    * @param body as it came
    * @param observe told of the results before the answer
    * @throws ProtocolError 400, 413, 415
    */
-  handle (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void): Answer {
+  async handle (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void): Promise<Answer> {
     const version = messageVersion(headers.contentType)
     if (!['', 'snappy'].includes((headers.contentEncoding ?? '').trim().toLowerCase())) {
       throw new ProtocolError(415, `the Content-Encoding ${JSON.stringify(headers.contentEncoding)} is not supported; remote write is compressed with snappy`)
     }
     const results = { samples: new WriteResult(), histograms: new WriteResult() }
-    const request = this.#decode(version, body, results)
-    this.#memory.write(namespace, request.samples, results.samples)
-    this.#memory.write(namespace, request.histograms, results.histograms)
+    const slice = new TimeSlice()
+    const request = await this.#decode(version, body, results, slice)
+    await this.#memory.write(namespace, request.samples, { result: results.samples, slice })
+    await this.#memory.write(namespace, request.histograms, { result: results.histograms, slice })
     observe([results.samples, results.histograms])
     const written = {
       'x-prometheus-remote-write-samples-written': String(results.samples.accepted),
@@ -50,9 +53,9 @@ export class RemoteWrite {
     return { status: 400, contentType: 'text/plain; charset=utf-8', headers: { ...written, 'x-content-type-options': 'nosniff' }, body: Buffer.from(`${message}\n`) }
   }
 
-  #decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }): ReturnType<RemoteWriteDecoder['decode']> {
+  async #decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }, slice: TimeSlice): Promise<RemoteWriteRequest> {
     try {
-      return this.#decoder.decode(version, uncompressSnappy(body, this.#decompressedBytes), results)
+      return await this.#decoder.decode(version, uncompressSnappy(body, this.#decompressedBytes), results, slice)
     } catch (error) {
       if (error instanceof SnappyError) throw new ProtocolError(error.tooLarge ? 413 : 400, error.message, { cause: error })
       if (error instanceof MessageError) throw new ProtocolError(400, error.message, { cause: error })

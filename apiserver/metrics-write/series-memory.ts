@@ -4,8 +4,9 @@ import type { CompiledMapping } from './compiled-mapping.js'
 import { MappedMetric, type MetricIdentity } from './mapped-metric.js'
 import { MappedSeries, type Verdict } from './mapped-series.js'
 import type { MappingState } from './mapping-state.js'
-import { NamespaceSeries, type Route } from './namespace-series.js'
-import { nameOf, seriesKey, seriesText, type Point, type WrittenSeries } from './written-series.js'
+import { NamespaceSeries } from './namespace-series.js'
+import { seriesKey, seriesText, type Point, type WrittenSeries } from './written-series.js'
+import { TimeSlice } from './time-slice.js'
 import { WriteResult, type RefusalReason } from './write-result.js'
 
 export interface SeriesLimits {
@@ -67,41 +68,55 @@ export class SeriesMemory {
     if (namespace.empty) this.#namespaces.delete(namespaceName)
   }
 
+  /** Whether the metric is still there, or has been removed. */
+  holds (metric: MappedMetric): boolean { return this.state(metric.mapping.namespace, metric.mapping.name)?.metrics.get(metric.identity.id) === metric }
+
   /** Whether the metric is the one that counts of those that are alike. */
   counts (metric: MappedMetric): boolean {
     const namespace = this.#namespaces.get(metric.mapping.namespace)
     return namespace?.owner(metric) === metric
   }
 
-  /** Takes the samples of one request over. One that is refused stops no other. @param result what is known already, added to */
-  write (namespaceName: string, written: Iterable<WrittenSeries>, result = new WriteResult()): WriteResult {
-    const namespace = this.#namespaces.get(namespaceName)
+  /**
+   * Takes the samples of one request over. One that is refused stops no other. Gives way to other requests all the time; a metric changes
+   * when all of the request is in. Whoever calls it waits for the end before calling it again, or samples of two requests mix in a metric.
+   * @param result what is known already, added to
+   */
+  async write (namespaceName: string, written: Iterable<WrittenSeries>, { result = new WriteResult(), slice = new TimeSlice() }: { result?: WriteResult; slice?: TimeSlice } = {}): Promise<WriteResult> {
     const changed = new Map<MappedMetric, MappingState>()
     for (const series of written) {
-      if (namespace === undefined) {
-        result.accepted += series.points.length
-        continue
-      }
       const key = seriesKey(series.labels)
-      const routes = namespace.routes(key, nameOf(series.labels), series.labels)
-      for (const point of series.points) this.#writePoint(namespace, routes, key, series, point, { changed, result })
+      for (const point of series.points) {
+        if (slice.over) await slice.next()
+        this.#writePoint(namespaceName, key, series, point, { changed, result })
+      }
     }
-    for (const [metric, state] of changed) this.#settle(namespace!, state, metric)
+    for (const [metric, state] of changed) {
+      if (slice.over) await slice.next()
+      if (this.holds(metric)) this.#settle(this.#namespaces.get(namespaceName)!, state, metric)
+    }
     return result
   }
 
-  /** Forgets what has expired. Called about once a second. */
-  sweep (): void {
+  /** Forgets what has expired, and gives way to requests all the time. Called about once a second, one call after the other. */
+  async sweep (): Promise<void> {
     const nowMs = this.#options.now()
+    const slice = new TimeSlice()
     for (const namespace of this.#namespaces.values()) {
-      for (const state of namespace.states) this.#sweepMapping(namespace, state, nowMs)
+      for (const state of namespace.states) await this.#sweepMapping(namespace, state, nowMs, slice)
     }
   }
 
-  #writePoint (namespace: NamespaceSeries, routes: readonly Route[], key: string, series: WrittenSeries, point: Point, into: { changed: Map<MappedMetric, MappingState>; result: WriteResult }): void {
+  /** Finds the way of each point anew: the mappings may be others after a turn. */
+  #writePoint (namespaceName: string, key: string, series: WrittenSeries, point: Point, into: { changed: Map<MappedMetric, MappingState>; result: WriteResult }): void {
+    const namespace = this.#namespaces.get(namespaceName)
+    if (namespace === undefined) {
+      into.result.accepted++
+      return
+    }
     const nowMs = this.#options.now()
     let refusal: { reason: RefusalReason; text: string } | undefined
-    for (const { state, to } of routes) {
+    for (const { state, to } of namespace.routes(key, series.labels)) {
       if ('type' in to) {
         state.problems.report(to.type, nowMs, () => `${seriesText(series.labels)} ${to.message}`)
         continue
@@ -164,11 +179,7 @@ export class SeriesMemory {
 
   #add (namespace: NamespaceSeries, state: MappingState, identity: MetricIdentity, key: string): MappedSeries {
     let metric = state.metrics.get(identity.id)
-    if (metric === undefined) {
-      state.metrics.set(identity.id, metric = new MappedMetric(state.mapping, identity))
-      // A mapping that comes before the one that made the metric so far takes it over.
-      for (const other of namespace.claim(metric)) if (other !== metric) this.#publish(namespace, namespace.state(other.mapping.name)!, other)
-    }
+    if (metric === undefined) state.metrics.set(identity.id, metric = new MappedMetric(state.mapping, identity))
     const series = new MappedSeries(key, metric, state.mapping)
     state.series.set(key, series)
     metric.series.add(series)
@@ -188,7 +199,10 @@ export class SeriesMemory {
   #settle (namespace: NamespaceSeries, state: MappingState, metric: MappedMetric): void {
     if (metric.series.size === 0) return this.#remove(namespace, state, metric)
     metric.evaluate()
+    const others = namespace.claim(metric)
     this.#publish(namespace, state, metric)
+    // A mapping that comes before the one that made the metric so far takes it over.
+    for (const other of others) this.#publish(namespace, namespace.state(other.mapping.name)!, other)
   }
 
   #publish (namespace: NamespaceSeries, state: MappingState, metric: MappedMetric): void {
@@ -216,15 +230,19 @@ export class SeriesMemory {
     this.#options.onRemoved?.(metric)
   }
 
-  #sweepMapping (namespace: NamespaceSeries, state: MappingState, nowMs: number): void {
+  async #sweepMapping (namespace: NamespaceSeries, state: MappingState, nowMs: number, slice: TimeSlice): Promise<void> {
     const ttlMs = this.#ttlMs(state)
     const changed = new Set<MappedMetric>()
     for (const series of state.series.values()) {
-      if (series.lastMs + ttlMs >= nowMs) continue
-      this.#forget(namespace, state, series)
-      changed.add(series.metric)
+      if (series.lastMs + ttlMs < nowMs) {
+        this.#forget(namespace, state, series)
+        changed.add(series.metric)
+      }
+      if (slice.over) await slice.next()
     }
     for (const metric of changed) {
+      if (slice.over) await slice.next()
+      if (!this.holds(metric)) continue
       if (metric.series.size > 0) this.#settle(namespace, state, metric)
       else {
         metric.expiredMs = nowMs
@@ -234,9 +252,11 @@ export class SeriesMemory {
     }
     let spare = state.metrics.size - this.#options.limits.perMapping
     for (const metric of state.metrics.values()) {
-      if (metric.expiredMs === undefined || (nowMs - metric.expiredMs <= expiredMetricsStayMs && spare <= 0)) continue
-      this.#remove(namespace, state, metric)
-      spare--
+      if (metric.expiredMs !== undefined && (nowMs - metric.expiredMs > expiredMetricsStayMs || spare > 0)) {
+        this.#remove(namespace, state, metric)
+        spare--
+      }
+      if (slice.over) await slice.next()
     }
   }
 }
