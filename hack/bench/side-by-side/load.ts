@@ -1,7 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ConnectionOptions } from './connection.js'
-import type { Command, Measured, Reply } from './load-client.js'
+import type { Command, Reply } from './load-client.js'
+
+type Done = Exclude<Reply, { error: string }>
 
 /** The load client of one server, in a process of its own. One command at a time. */
 export class Load {
@@ -18,7 +20,7 @@ export class Load {
   }
 
   /** @throws Error with what went wrong there */
-  async command (command: Command): Promise<Measured | undefined> {
+  async command (command: Command): Promise<Done> {
     const reply = await new Promise<Reply>((resolve, reject) => {
       const ended = (): void => { reject(new Error('the load client ended')) }
       this.#child.once('exit', ended)
@@ -29,7 +31,7 @@ export class Load {
       this.#child.send(command)
     })
     if ('error' in reply) throw new Error(reply.error)
-    return reply.measured
+    return reply
   }
 
   stop (): void { this.#child.kill('SIGKILL') }

@@ -5,8 +5,10 @@ export interface LoadCase {
   readonly name: string
   /** What one operation is. */
   readonly unit: string
-  /** Operations of one round. */
+  /** Operations of the shortest round: cheap ones are repeated until a round is long enough to be measured (rounds.ts). */
   readonly operations: number
+  /** Operations of the longest round, where more would not be the same. */
+  readonly most?: number
   /** Everything that is not measured, before. Answers what is measured, and what is done afterwards. */
   readonly prepare: (scene: Scene) => Promise<{ readonly run: () => Promise<void>; readonly finish?: () => Promise<void> }>
 }
@@ -16,6 +18,8 @@ export interface Scene {
   /** Different for every run of a case. */
   readonly run: number
   readonly operations: number
+  /** How many objects there are in the namespace that is read. */
+  readonly stored: number
   /** Does an operation `operations` times, so many at once, and notes how long each took. */
   readonly many: (concurrency: number, operation: (i: number) => Promise<unknown>) => Promise<void>
   /** Notes the latency of one operation that the case times itself. */
@@ -26,7 +30,7 @@ const group = '/apis/wardle.example.com/v1alpha1'
 export const readCollection = `${group}/namespaces/default/flunders`
 export const writeCollection = `${group}/namespaces/bench-writes/flunders`
 export const storedName = (i: number): string => `f-${String(i).padStart(6, '0')}`
-/** How many objects there are in the namespace that is read. */
+/** How many objects there are in the namespace that is read, where a case does not say otherwise. */
 export const storedObjects = 2000
 
 // Text that neither repeats itself nor changes from run to run.
@@ -75,7 +79,7 @@ export async function inParallel (count: number, concurrency: number, operation:
   await Promise.all(Array.from({ length: concurrency }, async () => { while (next < count) await operation(next++) }))
 }
 
-/** Fills the namespace that is read. */
-export async function seedObjects (connection: Connection, objects: number): Promise<void> {
-  await createMany({ connection }, Array.from({ length: objects }, (_, i) => storedName(i)), 'default')
+/** Creates the objects with the numbers from `from` up to, but not with, `to` in the namespace that is read. */
+export async function seedObjects (connection: Connection, from: number, to: number): Promise<void> {
+  await inParallel(to - from, 64, async i => { expect(await connection.call(post('default', storedName(from + i), from + i), i % 2), 201, 409) })
 }
