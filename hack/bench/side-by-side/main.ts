@@ -60,7 +60,7 @@ try {
   for (const teardown of teardowns.reverse()) await teardown()
 }
 const judged = [...results.flatMap(judge), ...findings.flatMap(judgeFinding)]
-if (flags.json) console.log(JSON.stringify({ cases: results.map(r => ({ name: r.name, unit: r.unit, lines: linesOf(r) })), findings, targets: judged }, null, 2))
+if (flags.json) console.log(JSON.stringify({ cases: results.map(r => ({ name: r.name, unit: r.unit, lines: linesOf(r), samples: r.samples })), findings, targets: judged }, null, 2))
 else if (judged.length > 0) print(`\n${summary(judged)}`)
 if (flags['update-baseline']) updateBaseline(ratiosOf(results))
 // A failed request is no figure that one may miss a little.
