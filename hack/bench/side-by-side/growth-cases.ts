@@ -19,8 +19,11 @@ const memoryName = (objects: number): string => `memory, ${named(objects)}`
 /** What must cost the same however much is stored. */
 const constant: readonly LoadCase[] = ['get HTTP/2', 'watch, 300 watchers'].map(name => [...loadCases, ...watchCases].find(c => c.name === name)!)
 const growthName = (one: LoadCase): string => `${one.name}: ${named(largest)} / 1,000`
-const watchListName = `WatchList start, ${named(10_000)}`
+export const watchListName = `WatchList start, ${named(10_000)}`
 export const scaleName = `scale: ${named(largest)}, ${watchers.toLocaleString('en')} watchers`
+
+export const memoryNames: readonly string[] = sizes.filter(size => size !== 1_000).map(memoryName)
+export const growthNames: readonly string[] = constant.map(growthName)
 
 interface Plan {
   readonly memory: boolean

@@ -8,13 +8,14 @@ type Done = Exclude<Reply, { error: string }>
 /** The load client of one server, in a process of its own. One command at a time. */
 export class Load {
   readonly #child: ChildProcess
+  readonly #endWithUs = (): void => { this.#child.kill('SIGKILL') }
 
   private constructor (child: ChildProcess) { this.#child = child }
 
   static async start (options: ConnectionOptions): Promise<Load> {
     const child = fork(fileURLToPath(new URL('load-client.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] })
     const load = new Load(child)
-    process.once('exit', () => { child.kill('SIGKILL') })
+    process.once('exit', load.#endWithUs)
     await load.command({ do: 'connect', options })
     return load
   }
@@ -34,5 +35,8 @@ export class Load {
     return reply
   }
 
-  stop (): void { this.#child.kill('SIGKILL') }
+  stop (): void {
+    process.removeListener('exit', this.#endWithUs)
+    this.#child.kill('SIGKILL')
+  }
 }

@@ -41,6 +41,8 @@ if (flags.help) {
 
 // The fixtures bring tap, which would end a run that takes longer than a test.
 t.setTimeout(0)
+// Each process that runs has a listener of its own.
+process.setMaxListeners(50)
 // Every process that was started ends with this one's `exit`, which a signal alone does not bring about.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1) })
 
