@@ -8,7 +8,8 @@ export interface LiveSamplesTarget {
 
 /**
  * Samples that are in memory only, by the key of the CustomMetric that they stand in front of, whether that is stored or not, unless
- * it is newer. `hidden` says that a stored one is not to be served any more either.
+ * it is newer. `hidden` says that a stored one is not to be served any more either. A sample may change without being replaced; `set`
+ * tells of that as well.
  */
 export class LiveSamples {
   readonly #samples = new Map<string, Sample | 'hidden'>()

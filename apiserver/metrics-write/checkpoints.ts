@@ -96,7 +96,7 @@ export class Checkpoints {
       const { sampleKey } = metric
       if (this.#hasValue(metric)) {
         const sinceMs = nowMs - (this.#writtenMs.get(metric) ?? -Infinity)
-        if (metric.expiredMs === undefined && sinceMs >= this.#intervalMs(metric) && this.#isDue(metric, metric.worth.sample)) due.offer(metric, sinceMs)
+        if (metric.expiredMs === undefined && sinceMs >= this.#intervalMs(metric) && due.wants(sinceMs) && this.#isDue(metric, metric.worth.sample)) due.offer(metric, sinceMs)
         this.#obsolete.delete(sampleKey)
       } else if (metric.worth.kind !== 'unknown' && (this.#stored.get(sampleKey)?.timestampMs ?? Infinity) <= newestMs(metric)) this.#hide(sampleKey)
       if (slice.over) await slice.next()

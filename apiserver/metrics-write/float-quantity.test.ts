@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { canonicalQuantity } from '../../registry/meta/quantity.js'
-import { quantityOfFloat } from './float-quantity.js'
+import { isQuantity, quantityOfFloat } from './float-quantity.js'
 
 t.test('Measured numbers become thousandths, rounded up', async t => {
   for (const [value, expected] of [
@@ -11,6 +11,7 @@ t.test('Measured numbers become thousandths, rounded up', async t => {
   ] as const) {
     const quantity = quantityOfFloat(value)
     t.equal(quantity && canonicalQuantity(quantity), expected, String(value))
+    t.equal(isQuantity(value), expected !== undefined, String(value))
   }
 })
 

@@ -15,6 +15,9 @@ export function quantityOfFloat (value: number): Quantity | undefined {
   return thousandths > int64.max || thousandths < int64.min ? undefined : quantityOf(thousandths, -3)
 }
 
+/** Whether a measured number is a quantity; cheaper than to make it. */
+export const isQuantity = (value: number): boolean => Math.abs(value) < 9e15 || quantityOfFloat(value) !== undefined
+
 function roundedUp ({ unscaled, scale }: Quantity): bigint {
   if (scale >= -3) return unscaled * 10n ** BigInt(scale + 3)
   const divisor = 10n ** BigInt(-3 - scale)

@@ -8,8 +8,11 @@ export class LongestWaiting<T> {
   /** The one that waited longest first. */
   get items (): T[] { return this.#kept.map(k => k.item) }
 
+  /** Whether one that waited so long would be kept now. */
+  wants (waitedMs: number): boolean { return this.#kept.length < this.#limit || waitedMs > (this.#kept.at(-1)?.waitedMs ?? Infinity) }
+
   offer (item: T, waitedMs: number): void {
-    if (this.#kept.length === this.#limit && !(waitedMs > (this.#kept.at(-1)?.waitedMs ?? Infinity))) return
+    if (!this.wants(waitedMs)) return
     let [low, high] = [0, this.#kept.length]
     while (low < high) {
       const middle = (low + high) >>> 1

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import { canonicalQuantity } from '../../registry/meta/quantity.js'
 import { isPathSegment } from '../../registry/meta/names.js'
-import { formatRfc3339 } from '../../registry/schema/rfc3339.js'
 import { groupResourceOf } from '../metrics-api/described-kinds.js'
 import type { Sample } from '../metrics-api/sample.js'
 import type { CompiledMapping } from './compiled-mapping.js'
-import { quantityOfFloat } from './float-quantity.js'
+import { isQuantity } from './float-quantity.js'
+import { MappedSample } from './mapped-sample.js'
 import type { MappedSeries } from './mapped-series.js'
 import type { Problem } from './mapping-problems.js'
 
@@ -56,6 +55,8 @@ export class MappedMetric {
   readonly sampleKey: string
   readonly series = new Set<MappedSeries>()
   worth: Worth = { kind: 'unknown' }
+  /** Its worth whenever it has a value; what is in it changes. */
+  readonly #value: { readonly kind: 'value'; readonly sample: MappedSample }
   /** When its last series expired; the metric stays a while, so that readers are told. */
   expiredMs: number | undefined
 
@@ -65,6 +66,7 @@ export class MappedMetric {
     const hash = createHash('sha256').update(identity.id).digest('hex').slice(0, 12)
     this.checkpointName = `${mapping.name.slice(0, 200).replace(/[^a-z0-9]+$/, '')}-${hash}`
     this.sampleKey = `${mapping.namespace}/${this.checkpointName}`
+    this.#value = { kind: 'value', sample: new MappedSample(this.sampleKey, mapping, identity) }
   }
 
   /** Computes its worth from its series. */
@@ -72,30 +74,10 @@ export class MappedMetric {
     const combined = combine(this.mapping.function, this.series)
     if (combined === undefined) this.worth = { kind: 'unknown' }
     else if ('why' in combined) this.worth = { kind: 'absent', why: combined.why }
-    else this.worth = this.#valued(combined)
-  }
-
-  #valued ({ value, timestampMs }: Combined): Worth {
-    const quantity = quantityOfFloat(value)
-    if (quantity === undefined) return { kind: 'absent', why: `${value} is beyond ±2^63/1000 (about 9.2e15)` }
-    const { mapping, identity } = this
-    const { described } = mapping
-    return {
-      kind: 'value',
-      sample: {
-        key: this.sampleKey,
-        namespace: mapping.namespace,
-        metric: identity.metric,
-        labels: identity.labels,
-        labelsKey: identity.labelsKey,
-        described: described && { kind: described.kind, name: identity.object!, resource: described.resource },
-        value: quantity,
-        valueText: canonicalQuantity(quantity),
-        timestampMs,
-        timestampText: formatRfc3339(timestampMs),
-        windowSeconds: mapping.windowSeconds,
-        ttlMs: mapping.ttlSeconds === undefined ? undefined : mapping.ttlSeconds * 1000
-      }
+    else if (!isQuantity(combined.value)) this.worth = { kind: 'absent', why: `${combined.value} is beyond ±2^63/1000 (about 9.2e15)` }
+    else {
+      this.#value.sample.set(combined.value, combined.timestampMs)
+      this.worth = this.#value
     }
   }
 }

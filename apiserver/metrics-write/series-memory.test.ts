@@ -6,7 +6,7 @@ import { LiveSamples } from '../metrics-api/live-samples.js'
 import { compileMapping, type CompiledMapping } from './compiled-mapping.js'
 import { SeriesMemory, type SeriesLimits } from './series-memory.js'
 import { TimeSlice } from './time-slice.js'
-import type { WrittenSeries } from './written-series.js'
+import { seriesKey, type WrittenSeries } from './written-series.js'
 
 const kinds = new DescribedKinds([])
 const start = Date.parse('2026-05-06T07:00:00Z')
@@ -47,6 +47,15 @@ function alwaysOver (): TimeSlice {
   let ms = 0
   return new TimeSlice(() => ms++)
 }
+
+t.test('A series is the same in whatever order its labels come, and another one with any other label', async () => {
+  const labels = fc.dictionary(fc.string({ maxLength: 3 }), fc.string({ maxLength: 3 }), { maxKeys: 4 })
+  const pairs = (of: Record<string, string>): [string, string][] => Object.entries(of).sort(([a], [b]) => a < b ? -1 : 1)
+  fc.assert(fc.property(labels, labels, (a, b) => {
+    const same = JSON.stringify(pairs(a)) === JSON.stringify(pairs(b))
+    return seriesKey(new Map(pairs(a))) === seriesKey(new Map(pairs(a).reverse())) && same === (seriesKey(new Map(pairs(a))) === seriesKey(new Map(pairs(b))))
+  }))
+})
 
 t.test('Every function, of series that fall together', async t => {
   for (const [name, expected] of [['Latest', '50'], ['Rate', '1334m'], ['Increase', '40'], ['Sum', '120'], ['Avg', '20'], ['Max', '40']] as const) {
