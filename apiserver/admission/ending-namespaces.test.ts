@@ -83,7 +83,7 @@ const listOf = (store: Store, namespace: string): ReturnType<Store['list']> => s
 /** How a list fails without the store. */
 const failure = async (store: Store): Promise<unknown> => listOf(store, 'x').then(() => { throw new Error('the store is there') }, (error: unknown) => error)
 async function until (what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; !await condition();) {
+  for (const end = Date.now() + 60_000; !await condition();) {
     if (Date.now() > end) throw new Error(`never: ${what}`)
     await new Promise(resolve => setTimeout(resolve, 5))
   }

@@ -164,7 +164,7 @@ t.test('whom the cluster is asked about', async t => {
 
 t.test('answers about rights are kept, refusals too; what cannot be decided is a 500 in plain text', async t => {
   const { api } = await startCluster(t)
-  const server = await startServer(t, api, '--authorization-always-allow-paths=/healthz,/open/*')
+  const server = await startServer(t, api, '--authorization-always-allow-paths=/healthz,/open/*', '--authorization-webhook-cache-authorized-ttl=5m', '--authorization-webhook-cache-unauthorized-ttl=5m')
   const jane = newClientCertificate(api.ca, { user: 'jane' })
   for (let i = 0; i < 3; i++) t.equal((await ask(server, webapps, { pair: jane })).status, 200)
   t.equal(api.count(accessReviews), 1)

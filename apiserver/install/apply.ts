@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ClusterClient } from '../cluster/client.js'
 import { ClusterError, isClusterError } from '../cluster/errors.js'
 import { retry } from '../cluster/retry.js'
@@ -7,7 +8,7 @@ import { names } from './names.js'
 
 /** An object as the cluster has it. */
 export interface ClusterObject extends Manifest {
-  readonly metadata: Manifest['metadata'] & { readonly resourceVersion: string; readonly uid: string; readonly deletionTimestamp?: string; readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[] }
+  readonly metadata: Manifest['metadata'] & { readonly resourceVersion: string; readonly uid: string; readonly deletionTimestamp?: string; readonly managedFields?: readonly { readonly manager?: string; readonly subresource?: string; readonly fieldsV1?: object }[]; readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[] }
   readonly status?: { readonly conditions?: readonly Condition[] }
 }
 
@@ -47,13 +48,21 @@ export async function apply (client: ClusterClient, manifest: Manifest, { force 
     const after = await client.json<ClusterObject>({
       method: 'PATCH', path: `${path}?fieldManager=${names.fieldManager}&force=${force}`, body: JSON.stringify(manifest), contentType: 'application/apply-patch+yaml', timeoutMs: 30_000
     })
-    return { type: before === undefined ? 'created' : before.metadata.resourceVersion === after.metadata.resourceVersion ? 'unchanged' : 'configured' }
+    return { type: before === undefined ? 'created' : isDeepStrictEqual(ofInstall(before), ofInstall(after)) ? 'unchanged' : 'configured' }
   } catch (error) {
     if (!isClusterError(error, 409)) throw new ClusterError(`${displayName(manifest)}: ${(error as Error).message}`, error instanceof ClusterError ? { code: error.code, status: error.status, cause: error } : { cause: error })
     const { status, message } = error as ClusterError
     const causes = status?.details?.causes?.map(c => `${c.message} (${c.field})`) ?? []
     return { type: 'conflict', causes: causes.length > 0 ? causes : [message] }
   }
+}
+
+/** An object without what controllers write to it, which they may do between two looks: the status, and all that is written along with it. */
+function ofInstall (object: ClusterObject): object {
+  const { annotations = {}, managedFields = [] } = object.metadata
+  const kept = Object.entries(annotations).filter(([name]) => name !== 'deployment.kubernetes.io/revision')
+  const own = managedFields.filter(f => f.manager === names.fieldManager && f.subresource === undefined).map(f => f.fieldsV1)
+  return { ...object, status: undefined, metadata: { ...object.metadata, resourceVersion: undefined, annotations: Object.fromEntries(kept), managedFields: own } }
 }
 
 /**

@@ -32,9 +32,9 @@ async function map (namespace: string, name: string, spec: object): Promise<void
 
 /** Asks until the answer is as it should be. */
 async function eventually (what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000
+  const deadline = Date.now() + 60_000
   while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 15 s`)
+    if (Date.now() > deadline) throw new Error(`${what}: not within 60 s`)
     await new Promise(resolve => { setTimeout(resolve, 10) })
   }
 }

@@ -14,7 +14,7 @@ for (const binary of etcdVersionsOrSkip('replicas of the metrics').slice(-1)) {
     const write = (to: TestServer, value: number): Promise<unknown> =>
       to.request('POST', `${group}/remotewrites`, { body: snappy(writeRequestBytes([{ labels: { __name__: 'queue' }, samples: [[Date.now(), value]] }])), headers: remoteWriteHeaders.v1 })
     const served = async (by: TestServer, value: string, meanwhile: () => Promise<unknown>): Promise<void> => {
-      const deadline = Date.now() + 20_000
+      const deadline = Date.now() + 60_000
       for (;;) {
         await meanwhile()
         const answer = await by.request('GET', '/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue')

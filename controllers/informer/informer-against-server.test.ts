@@ -11,7 +11,7 @@ import { keyOfObject } from '../object-key.js'
 import { Informer } from './informer.js'
 import type { ListerWatcher } from './interfaces.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const gvr = { group: 'example.com', version: 'v1', resource: 'webapps' }
 const webapp = (namespace: string, name: string): WebApp => ({ apiVersion: 'example.com/v1', kind: 'WebApp', metadata: { namespace, name }, spec: { replicas: 1, image: 'nginx', port: 80 } })
 const versions = (objects: readonly KubeObject[]): Record<string, string> => Object.fromEntries(objects.map(o => [keyOfObject(o), o.metadata.resourceVersion!] as const).sort(([a], [b]) => a < b ? -1 : 1))
@@ -82,7 +82,7 @@ t.test('against our server', async t => {
 
     const equal = async (t: Tap, when: string): Promise<void> => {
       const listed = versions((await direct.listAll()).items)
-      await until(`the informer to be equal to a list ${when}`, () => JSON.stringify(versions(informer.lister.list())) === JSON.stringify(listed), { timeoutMs: 20_000, intervalMs: 10 })
+      await until(`the informer to be equal to a list ${when}`, () => JSON.stringify(versions(informer.lister.list())) === JSON.stringify(listed), { intervalMs: 10 })
       t.same(Object.fromEntries([...told].sort(([a], [b]) => a < b ? -1 : 1)), listed, `a handler knows the same ${when}`)
     }
     await equal(t, 'at the start')

@@ -1,6 +1,7 @@
 import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import { freePorts } from '../../test/fixtures/free-ports.js'
 import { describeFailure, type FailureKind } from './errors.js'
 import { UnaryClient } from './unary-client.js'
 
@@ -71,17 +72,14 @@ t.test('what etcd refuses is told from what nobody can tell', async t => {
 })
 
 t.test('nobody there is unsent, and soon tried again', async t => {
-  const server = createServer()
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => { server.close(resolve) })
+  const [port = 0] = await freePorts(1)
   const client = new UnaryClient(`http://127.0.0.1:${port}`, undefined)
   for (let i = 0; i < 2; i++) t.match(await failureOf(client), { kind: 'unsent', details: /ECONNREFUSED/ })
   const again = createServer()
   again.on('stream', succeed)
   await new Promise<void>(resolve => { again.listen(port, '127.0.0.1', resolve) })
   let answer: string | undefined
-  for (const until = Date.now() + 20_000; answer === undefined && Date.now() < until;) answer = await ask(client).catch(() => undefined)
+  for (const until = Date.now() + 60_000; answer === undefined && Date.now() < until;) answer = await ask(client).catch(() => undefined)
   t.equal(answer, '7')
   client.close()
   t.match(await failureOf(client), { kind: 'unsent' }, 'after the end, too')
@@ -97,7 +95,7 @@ t.test('after a GOAWAY the next call takes a new connection, and the ones under 
   let answer: string | undefined
   // What was sent before the client knew is refused, and safe to be sent again.
   const kinds = new Set<string>()
-  for (const until = Date.now() + 20_000; answer === undefined && Date.now() < until;) {
+  for (const until = Date.now() + 60_000; answer === undefined && Date.now() < until;) {
     answer = await ask(client).catch((error: unknown) => { kinds.add(describeFailure(error).kind); return undefined })
   }
   t.equal(answer, '7')

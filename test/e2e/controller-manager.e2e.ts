@@ -7,12 +7,13 @@ import { auditLog, isWrite, metricReader, startManager, type Manager } from '../
 import { objectOf, pathOf, webapp } from '../fixtures/control-plane-objects.js'
 import { startControlPlane } from '../fixtures/control-plane.js'
 
-t.setTimeout(400_000)
+t.setTimeout(800_000)
 
 const webApps = 1000
 const namespace = 'many'
 const leasePath = `/apis/coordination.k8s.io/v1/namespaces/${annexNamespace}/leases/annex-controller-manager`
-const election = ['--leader-elect-lease-duration=4s', '--leader-elect-renew-deadline=3s', '--leader-elect-retry-period=500ms']
+// As short as a busy machine lets it be: who cannot renew in time ends.
+const election = ['--leader-elect-lease-duration=12s', '--leader-elect-renew-deadline=10s', '--leader-elect-retry-period=500ms']
 
 interface Lease extends KubeObject { readonly spec: { holderIdentity: string, leaseDurationSeconds: number, acquireTime: string, renewTime: string, leaseTransitions: number } }
 
@@ -45,7 +46,7 @@ t.test('controller managers share the work of a cluster', async t => {
   await until('the candidate to be ready', async () => (await second.get('/readyz')).text === 'ok')
 
   t.test('the leader is killed in the middle; the other takes over within the lease, and the children are exactly right', async t => {
-    await until('the first to be in the middle', async () => (await list(deployments)).length > webApps / 25, { timeoutMs: 90_000 })
+    await until('the first to be in the middle', async () => (await list(deployments)).length > webApps / 25)
     t.ok(await metric(first, 'rest_client_rate_limiter_duration_seconds_count') > 0, 'it waits for its own limit')
     t.notOk(await leads(second))
     const made = (await list(deployments)).length
@@ -53,11 +54,11 @@ t.test('controller managers share the work of a cluster', async t => {
     const killedMs = performance.now()
     await first.process.kill()
     await until('the second to lead', async () => await leads(second))
-    t.comment(`took over ${Math.round(performance.now() - killedMs)} ms after the end of the leader, whose lease was good for 4 s`)
+    t.comment(`took over ${Math.round(performance.now() - killedMs)} ms after the end of the leader, whose lease was good for 12 s`)
     await until('every WebApp to have its children and its status', async () => {
       if ((await list(deployments)).length < webApps || (await list(services)).length < webApps) return false
       return (await list(pathOf(webapp, namespace))).every(o => o.status?.['observedGeneration'] === 1)
-    }, { timeoutMs: 150_000, intervalMs: 1_000 })
+    }, { timeoutMs: 300_000, intervalMs: 1_000 })
 
     const uids = new Map((await list(pathOf(webapp, namespace))).map(o => [o.metadata.name, o.metadata.uid]))
     for (const path of [deployments, services]) {
@@ -94,9 +95,9 @@ t.test('controller managers share the work of a cluster', async t => {
       const now = count()
       if (now !== before || !await quiet()) [before, sinceMs] = [now, performance.now()]
       return performance.now() - sinceMs > 1_000
-    }, { timeoutMs: 60_000 })
+    })
     const adds = await metric(second, 'workqueue_adds_total{name="webapp"}')
-    await until('every WebApp to be reconciled twice', async () => await metric(second, 'workqueue_adds_total{name="webapp"}') >= adds + 2 * webApps && await quiet(), { timeoutMs: 90_000 })
+    await until('every WebApp to be reconciled twice', async () => await metric(second, 'workqueue_adds_total{name="webapp"}') >= adds + 2 * webApps && await quiet())
     t.equal(count(), before)
   })
 

@@ -15,7 +15,7 @@ const runs = Number(process.env['ANNEX_E2E_RUNS'] ?? 40)
  * The same random requests to a kube-apiserver that has our kinds as CustomResourceDefinitions and to Annex: directly, and through the
  * aggregator of another kube-apiserver. ANNEX_E2E_SEED and ANNEX_E2E_RUNS repeat or lengthen a run.
  */
-t.setTimeout(60_000 + runs * 10_000)
+t.setTimeout(240_000 + runs * 14_000)
 
 t.test('Annex answers random requests as kube-apiserver does', async t => {
   const [crds, aggregated] = await Promise.all([startControlPlane(t), startControlPlane(t)])
@@ -24,7 +24,7 @@ t.test('Annex answers random requests as kube-apiserver does', async t => {
   await registerAnnex(aggregated, { port: annex.port, certificateAuthorityPem: annex.certificateAuthorityPem, groupVersions: await servedGroupVersions(aggregated, annex) })
   const applied = await crds.kubectl(['apply', '-f', join(conformance, 'crds'), '-f', join(conformance, 'crds-extra')])
   t.equal(applied.code, 0, applied.stderr)
-  const established = await crds.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
+  const established = await crds.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=110s'])
   t.equal(established.code, 0, established.stderr)
   await watchable(crds)
   const left = crds.pki.write('differential', crds.admin)
@@ -42,7 +42,7 @@ t.test('Annex answers random requests as kube-apiserver does', async t => {
       const { code, stdout, stderr } = await crds.run(execPath, [
         join(conformance, 'differential.mjs'), '--seed', String(seed), '--runs', String(runs), ...more,
         '--left', crds.server, '--left-cert', left.certificateFile, '--left-key', left.keyFile, '--right', server, '--right-cert', certificate, '--right-key', key
-      ], { timeoutMs: 60_000 + runs * 5_000 })
+      ], { timeoutMs: 120_000 + runs * 7_000 })
       t.match(stdout.trim().split('\n').at(-1), new RegExp(`^${runs} of ${runs} runs equal, [1-9]\\d* requests compared, 0 kinds of difference$`), stdout.slice(0, 20_000))
       t.equal(code, 0, stderr)
       t.comment(stdout.trim().split('\n').at(-1))

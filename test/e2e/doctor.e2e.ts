@@ -12,7 +12,7 @@ import { newServingCertificate } from '../../certs/serving-certificate.js'
 import { annexCommand, inProcess } from '../fixtures/annex-command.js'
 import { annexNamespace, annexServerName, apiServiceConditions, startAnnex } from '../fixtures/control-plane-annex.js'
 import { until } from '../fixtures/control-plane-conditions.js'
-import { freePorts } from '../fixtures/control-plane-process.js'
+import { freePorts } from '../fixtures/free-ports.js'
 import { startControlPlane } from '../fixtures/control-plane.js'
 import { startEtcd } from '../fixtures/etcd.js'
 
@@ -24,7 +24,7 @@ const crdFile = new URL('../../hack/examples/crd/backups.yaml', import.meta.url)
 
 interface Diagnosis { readonly ok: boolean; readonly faults: readonly Fault[]; readonly links: readonly Finding[] }
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('annex doctor names what is broken', async t => {
   const controlPlane = await startControlPlane(t)
@@ -69,18 +69,24 @@ t.test('annex doctor names what is broken', async t => {
       await patch(`${apiServices}/${name}`, { metadata: { annotations: { touched: String(++touched) } } })
       const condition = (await apiServiceConditions(controlPlane)).get(name)
       return condition !== undefined && ready(condition.message ?? '', condition.status)
-    }, { intervalMs: 500, timeoutMs: 60_000 })
+    }, { intervalMs: 500 })
+  }
+  /** Diagnoses until it finds these: kube-apiserver follows a change when it sees it, and a busy machine is late. @returns the last diagnosis, whatever it says */
+  const settled = async (wanted: readonly Fault[], more: readonly string[] = []): Promise<Diagnosis> => {
+    let last: Diagnosis | undefined
+    await until(`doctor to find ${wanted.join() || 'nothing'}`, async () => (last = await diagnose(...more)).faults.join() === wanted.join(), { timeoutMs: 60_000 }).catch((error: unknown) => { if (last === undefined) throw error })
+    return last!
   }
   const healthy = async (): Promise<void> => {
     for (const [name] of await apiServiceConditions(controlPlane)) await conditionOf(name, (_, status) => status === 'True')
-    const { faults, links } = await diagnose()
+    const { faults, links } = await settled([])
     t.strictSame(faults, [], 'and nothing is broken any more', { links })
   }
   /** Plants a fault, wants exactly its name, and mends it. */
   const planted = (fault: Fault, plant: () => Promise<unknown>, mend: () => Promise<unknown>, more: readonly string[] = []): void => {
     t.test(fault, async t => {
       await plant()
-      const { faults, links } = await diagnose(...more)
+      const { faults, links } = await settled([fault], more)
       t.strictSame(faults, [fault], 'this one, and no other', { links })
       const finding = links.find(f => f.state === 'failed')
       t.ok(finding?.state === 'failed' && finding.fix.length > 10, 'with a fix')
@@ -153,7 +159,7 @@ t.test('annex doctor names what is broken', async t => {
     await registration(example, { service: { port: elsewhere } })
     await conditionOf(example, (_, status) => status === 'True')
     await until('the other server to answer', async () => (await client.get<{ resources: unknown[] }>('/apis/example.com/v1')).resources.length === 0)
-    t.strictSame((await diagnose()).faults, ['AnotherServerAnswers'])
+    t.strictSame((await settled(['AnotherServerAnswers'])).faults, ['AnotherServerAnswers'])
     await reinstallOnly()
     await expose([port])
     await healthy()
@@ -175,7 +181,7 @@ t.test('annex doctor names what is broken', async t => {
       const found = await diagnose()
       if (!found.ok) throw new Error(JSON.stringify(found.links.filter(l => l.state === 'failed')))
       return found
-    }, 90_000)
+    })
     t.strictSame(diagnosis.links.filter(l => l.state !== 'ok'), [])
   })
 

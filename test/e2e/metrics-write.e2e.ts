@@ -11,7 +11,8 @@ import { buildTools, findTool } from '../../hack/tools/build.mjs'
 import { registerAnnex, servedGroupVersions, startAnnex } from '../fixtures/control-plane-annex.js'
 import type { ApiClient, Condition, KubeObject } from '../fixtures/control-plane-client.js'
 import { until } from '../fixtures/control-plane-conditions.js'
-import { freePorts, type ServerProcess } from '../fixtures/control-plane-process.js'
+import type { ServerProcess } from '../fixtures/control-plane-process.js'
+import { freePorts } from '../fixtures/free-ports.js'
 import { startControlPlane, type ClusterUser, type ControlPlane } from '../fixtures/control-plane.js'
 
 const namespace = 'shop'
@@ -20,7 +21,7 @@ const autoscalers = `/apis/autoscaling/v2/namespaces/${namespace}/horizontalpoda
 const metrics = `/apis/metrics.example.com/v1alpha1/namespaces/${namespace}`
 const external = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}`
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('a real Prometheus and the OpenTelemetry SDK write series, and HorizontalPodAutoscalers scale on them', async t => {
   await buildTools(['prometheus'])
@@ -44,7 +45,7 @@ t.test('a real Prometheus and the OpenTelemetry SDK write series, and Horizontal
     'otlp-json': onExternal('otlp.json')
   }
   for (const [name, spec] of Object.entries<object>({
-    queues: { series: { matchers: [{ label: '__name__', operator: '=~', value: 'queue_v[12]' }, { label: 'queue', value: 'mail' }] }, metric: { name: '${__name__}' }, ttlSeconds: 60 },
+    queues: { series: { matchers: [{ label: '__name__', operator: '=~', value: 'queue_v[12]' }, { label: 'queue', value: 'mail' }] }, metric: { name: '${__name__}' }, ttlSeconds: 3600 },
     rate: { series: { name: 'requests_total' }, metric: { name: 'requests_per_second' }, describedObject: { apiVersion: 'apps/v1', kind: 'Deployment', nameLabel: 'deployment' }, function: 'Rate', windowSeconds: 10 },
     otlp: { series: { matchers: [{ label: '__name__', operator: '=~', value: 'otlp\\..*' }] }, metric: { name: '${__name__}' } }
   })) await client.create(`${metrics}/metricmappings`, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { name }, spec })
@@ -75,7 +76,7 @@ t.test('a real Prometheus and the OpenTelemetry SDK write series, and Horizontal
         const { spec } = await client.get<{ spec: { replicas: number } }>(`${apps}/${name}`)
         if (spec.replicas !== replicas) throw new Error(`${spec.replicas} replicas; ${(await conditionOf(client, `${autoscalers}/${name}`, 'ScalingActive'))?.message}`)
         return true
-      }, { timeoutMs: 90_000 })
+      })
       t.pass(`${name}: ${replicas} replicas`)
     }))
   }
@@ -90,10 +91,11 @@ t.test('a real Prometheus and the OpenTelemetry SDK write series, and Horizontal
     t.match(status, { metrics: 2, conditions: [{ type: 'Ready', status: 'True' }] })
     const { stdout } = await controlPlane.kubectl(['get', 'mm', '-n', namespace])
     t.match(stdout, /^NAME\s+METRIC\s+KIND\s+FUNCTION\s+SERIES\s+READY\s+LAST SAMPLE\s+AGE\n/)
-    t.match(stdout, /^queues\s+\$\{__name__\}\s+Latest\s+2\s+True\s+\d+s\s+\d+s$/m)
+    t.match(stdout, /^queues\s+\$\{__name__\}\s+Latest\s+2\s+True\s+[\dms]+\s+[\dms]+$/m)
     t.match((await controlPlane.kubectl(['api-resources', '--api-group=metrics.example.com', '-o', 'wide'])).stdout, /^remotewrites\s+metrics.example.com\/v1alpha1\s+true\s+RemoteWrite\s+create/m)
     t.match((await controlPlane.kubectl(['explain', 'metricmappings.spec.series.matchers.operator'])).stdout, /FIELD: operator <string>/)
-    const refused = /non-recoverable error|Failed to send batch/
+    // What did not come through in time is sent again; what was refused is not.
+    const refused = /non-recoverable error|HTTP status (500|4(?!29))/
     t.notMatch(prometheus.log().split('\n').filter(l => !l.includes('cannot create resource')).join('\n'), refused, 'Prometheus is content')
   })
 
@@ -119,7 +121,7 @@ t.test("Debian's Prometheus 2.42 writes with the older protocol", { skip: debian
   await client.create(`${metrics}/metricmappings`, { apiVersion: 'metrics.example.com/v1alpha1', kind: 'MetricMapping', metadata: { name: 'queues' }, spec: { series: { name: 'queue_v1' }, metric: { name: 'queue_v1' } } })
   const exporter = await startExporter(t)
   await startPrometheus(controlPlane, debian()!, controlPlane.admin, exporter.port, { queue_v1: '' })
-  await until('the metric', async () => (await client.get<{ items: { value: string }[] }>(`${external}/queue_v1`)).items[0]?.value === '1010', { timeoutMs: 60_000 }) // of both queues
+  await until('the metric', async () => (await client.get<{ items: { value: string }[] }>(`${external}/queue_v1`)).items[0]?.value === '1010') // of both queues
   t.pass('it is served')
 })
 
@@ -141,13 +143,13 @@ async function conditionOf (client: ApiClient, path: string, type: string): Prom
   return (await client.get<KubeObject>(path)).status?.conditions?.find(c => c.type === type)
 }
 
-/** What Prometheus scrapes: queues of `value`, and a counter that rises by `value` a second. */
+/** What Prometheus scrapes: queues of `value`, and a counter that rises by a little less a second, for a rate a little higher would be one replica more. */
 async function startExporter (t: Pick<Test, 'teardown'>): Promise<{ value: number; readonly port: number; close: () => void }> {
   let [counter, since] = [0, Date.now()]
   const exporter = { value: 10, port: 0, close: () => { server.closeAllConnections(); server.close() } }
   const server: Server = createServer((_, response) => {
     const now = Date.now()
-    counter += (now - since) / 1000 * exporter.value
+    counter += (now - since) / 1000 * exporter.value * 0.95
     since = now
     const { value } = exporter
     response.setHeader('content-type', 'text/plain; version=0.0.4')
@@ -181,14 +183,14 @@ async function startPrometheus (controlPlane: ControlPlane, path: string, user: 
   return controlPlane.process('prometheus', path, [`--config.file=${file('prometheus.yaml', JSON.stringify(config))}`, `--storage.tsdb.path=${join(controlPlane.directory, 'prometheus')}`, `--web.listen-address=127.0.0.1:${port}`])
 }
 
-/** Exports a gauge in each encoding every second. @returns ends it */
+/** Exports a gauge in each encoding every two seconds. @returns ends it */
 function startSdk (controlPlane: ControlPlane, user: ClusterUser, value: () => number): () => Promise<void> {
   const options = { url: `${controlPlane.server}${metrics}/otlpmetrics`, httpAgentOptions: { ca: controlPlane.pki.ca.certificatePem, cert: user.certificatePem, key: user.privateKeyPem } }
   const providers = [['otlp.protobuf', new ProtoExporter(options)], ['otlp.json', new HttpExporter(options)]].map(([name, exporter]) => {
-    const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: exporter as ProtoExporter, exportIntervalMillis: 1000, exportTimeoutMillis: 1000 })] })
+    const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: exporter as ProtoExporter, exportIntervalMillis: 2000, exportTimeoutMillis: 2000 })] })
     provider.getMeter('shop').createObservableGauge(name as string).addCallback(result => { result.observe(value()) })
     return provider
   })
   let ended: Promise<void> | undefined
-  return () => ended ??= Promise.all(providers.map(p => p.shutdown())).then(() => {})
+  return () => ended ??= Promise.allSettled(providers.map(p => p.shutdown())).then(() => {})
 }

@@ -18,7 +18,7 @@ import { startEtcd } from '../fixtures/etcd.js'
 
 const namespace = 'busy'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('two replicas of Annex on one etcd', async t => {
   const controlPlane = await startControlPlane(t)
@@ -28,8 +28,8 @@ t.test('two replicas of Annex on one etcd', async t => {
     ...controlPlane.pki.write('annex-serving', newServingCertificate(authority, { subjectAltNames: servingNames([annexServerName]), validityDays: 1 })),
     certificateAuthorityPem: authority.certificatePem
   }
-  // Longer than the balancer needs to notice that a replica is no longer ready.
-  const flags = ['--shutdown-delay-duration=1s']
+  // Longer than the balancer needs to notice that a replica is no longer ready, on a machine that is busy with all of this.
+  const flags = ['--shutdown-delay-duration=5s']
   const replicas: Annex[] = []
   for (const name of ['annex-a', 'annex-b']) replicas.push(await startAnnex(controlPlane, { name, etcd, serving, flags }))
   const balancer = await startLoadBalancer(t, replicas.map(r => r.port))
@@ -68,7 +68,7 @@ t.test('two replicas of Annex on one etcd', async t => {
       }
     })
     t.strictSame(counts.failures, [])
-    t.ok(counts.requests > 500, `${counts.requests} requests were made`)
+    t.ok(counts.requests > 100, `${counts.requests} requests were made`)
     t.comment(loadSummary(counts))
   })
 
@@ -76,8 +76,21 @@ t.test('two replicas of Annex on one etcd', async t => {
     const { pki } = controlPlane
     const witness = await startWitness(t, controlPlane, Authority.create({ commonName: 'witness' }))
     const next = Authority.create({ commonName: 'annex-serving-ca' })
-    const caBundle = (authorities: Authority[]): Promise<void> =>
-      registerAnnex(controlPlane, { port: balancer.port, certificateAuthorityPem: authorities.map(a => a.certificatePem).join(''), groupVersions })
+    const caBundle = async (authorities: Authority[]): Promise<void> => {
+      await registerAnnex(controlPlane, { port: balancer.port, certificateAuthorityPem: authorities.map(a => a.certificatePem).join(''), groupVersions })
+      await inForce()
+    }
+    let barriers = 0
+    /** Waits until kube-apiserver proxies by the registrations and with the certificates of now: one worker takes every APIService in turn, and this new one last. */
+    const inForce = async (): Promise<void> => {
+      const [group, version] = [`barrier-${++barriers}.example.com`, 'v1']
+      const path = `/apis/apiregistration.k8s.io/v1/apiservices/${version}.${group}`
+      const status = async (): Promise<number> => (await client.request('GET', `/apis/${group}/${version}`)).status
+      await client.apply(path, { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: `${version}.${group}` }, spec: { group, version, groupPriorityMinimum: 1000, versionPriority: 100, insecureSkipTLSVerify: true, service: { namespace: 'default', name: 'nobody' } } })
+      await until('the last registration to be followed', async () => await status() === 503)
+      await client.call('DELETE', path)
+      await until('it to be forgotten', async () => await status() === 404)
+    }
     const nextUsers = Authority.create({ commonName: 'kubernetes', validityDays: 2 })
     const nextProxies = Authority.create({ commonName: 'kubernetes-front-proxy-ca', validityDays: 2 })
     const nextProxy = newClientCertificate(nextProxies, { user: 'front-proxy-client', validityDays: 1 })
@@ -109,6 +122,7 @@ t.test('two replicas of Annex on one etcd', async t => {
       await until('a front proxy of the new authority to be trusted', () => accepts(nextProxy, asRoot))
       pki.write('front-proxy-client', nextProxy)
       await until('the aggregator to come with its new certificate', async () => await witness.caller() === new X509Certificate(nextProxy.certificatePem).fingerprint256)
+      await inForce()
       writeFileSync(pki.frontProxyCaFile, nextProxies.certificatePem)
       await delay(1_000)
     })

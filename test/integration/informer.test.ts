@@ -102,7 +102,7 @@ async function staysEqual (t: Test, server: TestServer): Promise<void> {
 
 /** Reads until it is too old for the server: its history is forgotten. */
 async function untilExpired (server: TestServer, path: string): Promise<{ status: number; answer: Awaited<ReturnType<TestServer['request']>> }> {
-  for (const until = Date.now() + 30_000; ;) {
+  for (const until = Date.now() + 60_000; ;) {
     const answer = await server.request('GET', path)
     if (answer.status !== 200 || Date.now() > until) return { status: answer.status, answer }
     // Something must be newer than what is to be forgotten.

@@ -47,7 +47,7 @@ class SlowRequest {
 
 /** Resolves when the server counts so many requests under way. */
 async function inFlight (server: TestServer, mutating: number): Promise<void> {
-  for (const until = Date.now() + 20_000; Date.now() < until;) {
+  for (const until = Date.now() + 60_000; Date.now() < until;) {
     if ((await server.request('GET', '/metrics')).text.includes(`apiserver_current_inflight_requests{request_kind="mutating"} ${mutating}\n`)) return
   }
   throw new Error(`there were never ${mutating} requests under way`)
@@ -55,7 +55,7 @@ async function inFlight (server: TestServer, mutating: number): Promise<void> {
 
 /** Asks until the answer is as wanted. */
 async function eventually (what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const until = Date.now() + 20_000; Date.now() < until;) {
+  for (const until = Date.now() + 60_000; Date.now() < until;) {
     if (await condition()) return
     await new Promise(resolve => setTimeout(resolve, 20))
   }
@@ -65,7 +65,7 @@ async function eventually (what: string, condition: () => Promise<boolean>): Pro
 t.setTimeout(600_000)
 
 t.test('SIGTERM: readyz fails at once, then watches end, requests under way are finished, and the process ends with 0', async t => {
-  const server = await startServer(t, ['--shutdown-delay-duration=3s'])
+  const server = await startServer(t, ['--shutdown-delay-duration=8s'])
   const watch = await server.watch(webapps)
   const events = watch.rest()
   const slow = new SlowRequest(server, webapps, webapp('under-way'))
