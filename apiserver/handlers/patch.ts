@@ -122,7 +122,7 @@ function apply (scope: RequestScope, live: KubeObject | undefined, { body, optio
   let object: KubeObject
   try {
     object = scope.fieldManager.apply(live, config, by.manager, { force: options.force, now: by.now })
-    checkDeletionFields(config)
+    if (!scope.version.storage) checkDeletionFields(config)
     // Defaults are nobody's: they are filled in after ownership has been settled.
     if (object !== live) scope.version.compiled.setDefaults(asJson(object))
   } catch (error) {
@@ -133,7 +133,10 @@ function apply (scope: RequestScope, live: KubeObject | undefined, { body, optio
   return object
 }
 
-/** For the schema these are any scalar and any number; what they must be is found out when the metadata is decoded. @throws StatusError 400, where kube-apiserver says 500 */
+/**
+ * For the schema these are any scalar and any number; what they must be is found out when a conversion decodes the metadata, and only then.
+ * @throws StatusError 400, where kube-apiserver says 500
+ */
 function checkDeletionFields ({ metadata }: JsonObject): void {
   const { deletionTimestamp = null, deletionGracePeriodSeconds = null } = isObject(metadata) ? metadata : {}
   try {

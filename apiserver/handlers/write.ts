@@ -30,8 +30,9 @@ export function checkName (object: KubeObject, context: RequestContext): void {
 
 /** Drops owner references that say the same twice, with a warning naming the uids. */
 export function dedupOwnerReferences (object: KubeObject, warn: (text: string) => void): void {
-  const references = object.metadata.ownerReferences
-  if (references === undefined || references.length < 2) return
+  // An apply that takes away what was in it leaves a null.
+  const references = object.metadata.ownerReferences as OwnerReference[] | null | undefined
+  if (references == null || references.length < 2) return
   const kept: OwnerReference[] = []
   const repeated: string[] = []
   for (const r of references) {

@@ -42,8 +42,8 @@ const cases: readonly Case[] = [
     ['"deletionTimestamp":"x"', 'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"'],
     ['"deletionGracePeriodSeconds":1.5', 'json: cannot unmarshal number 1.5 into Go struct field ObjectMeta.deletionGracePeriodSeconds of type int64']
   ] as const).map(([field, message]): Case => ({
-    name: `an apply of ${field}`, method: 'PATCH', path: `${webapps}/absent?fieldManager=m`,
-    options: { body: `{"apiVersion":"example.com/v1","kind":"WebApp","metadata":{"name":"absent",${field}},"spec":{"image":"a","port":1}}`, headers: { 'content-type': 'application/apply-patch+yaml' } },
+    name: `an apply of ${field}`, method: 'PATCH', path: '/apis/mycompany.io/v1/namespaces/requests/databases/absent?fieldManager=m',
+    options: { body: `{"apiVersion":"mycompany.io/v1","kind":"Database","metadata":{"name":"absent",${field}},"spec":{}}`, headers: { 'content-type': 'application/apply-patch+yaml' } },
     status: 400, answer: { reason: 'BadRequest', message }
   })),
   { name: 'an object that is of another kind', method: 'POST', path: webapps, options: { body: { apiVersion: 'example.com/v1', kind: 'Other', metadata: { name: 'x' } } }, status: 422, answer: { message: 'Other.example.com "x" is invalid: kind: Invalid value: "Other": must be WebApp' } },
@@ -92,6 +92,34 @@ t.test('a PUT without Content-Type is JSON, as the HorizontalPodAutoscaler sends
   const answer = await server.request('PUT', `${webapps}/scaled/scale`, { body: { ...scale, spec: { replicas: 3 } }, headers: { 'content-type': undefined, accept: 'application/vnd.kubernetes.protobuf, */*' } })
   t.equal(answer.status, 200, answer.text)
   t.match((await server.request('GET', `${webapps}/scaled`)).json, { spec: { replicas: 3 } })
+})
+
+t.test('a deletion leaves finalizers as they are when it would only take away what is there twice', async t => {
+  const finalizers = ['example.com/f', 'foregroundDeletion', 'foregroundDeletion']
+  await server.request('POST', webapps, { body: { ...webapp('twice'), metadata: { name: 'twice', finalizers } } })
+  const { json } = await server.request('DELETE', `${webapps}/twice`, { body: { kind: 'DeleteOptions', apiVersion: 'v1' } })
+  t.match(json, { metadata: { deletionTimestamp: String } })
+  t.same((json as { metadata: { finalizers: string[] } }).metadata.finalizers, finalizers)
+})
+
+t.test('what an apply leaves that nobody sees: a list without its items, an empty map', async t => {
+  const apply = async (metadata: object): Promise<{ metadata: { resourceVersion: string } }> => {
+    const { status, json } = await server.request('PATCH', `${webapps}/left?fieldManager=m&force=true`, {
+      body: { apiVersion: 'example.com/v1', kind: 'WebApp', metadata: { name: 'left', ...metadata }, spec: { image: 'a', port: 1, replicas: 1 } }, headers: { 'content-type': 'application/apply-patch+yaml' }
+    })
+    t.match(status, /20[01]/)
+    return json as { metadata: { resourceVersion: string } }
+  }
+  const reference = (uid: string): object => ({ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid })
+  await apply({ finalizers: ['example.com/f'] })
+  await server.request('PATCH', `${webapps}/left`, { body: { metadata: { ownerReferences: [{ ...reference('1'), blockOwnerDeletion: false }] } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  await apply({ ownerReferences: [reference('1'), reference('2')], finalizers: ['example.com/f'] })
+  t.match(await apply({ finalizers: ['example.com/f'], annotations: {} }), { metadata: { ownerReferences: undefined, annotations: undefined } })
+  const deleted = async (): Promise<string> => ((await server.request('DELETE', `${webapps}/left`)).json as { metadata: { resourceVersion: string } }).metadata.resourceVersion
+  const marked = await deleted()
+  t.equal(await deleted(), marked, 'a second deletion changes nothing')
+  const { metadata: { resourceVersion } } = await apply({ finalizers: ['example.com/f'], labels: {} })
+  t.not(await deleted(), resourceVersion, 'but for what is stored and not seen')
 })
 
 t.test('large answers are compressed for those who want it', async t => {

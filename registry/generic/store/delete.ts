@@ -48,10 +48,11 @@ export async function deleteObject (context: StoreContext, name: string, request
   const { resource } = context
   const key = keyOf(context, request.namespace, name)
   const interpret = (error: unknown): unknown => interpretStorageError(error, { verb: 'delete', groupResource: resource.groupResource, name })
-  let current = (await readStored(context, key, request.signal).catch(error => { throw interpret(error) }))?.object
+  let stored = await readStored(context, key, request.signal).catch(error => { throw interpret(error) })
   for (;;) {
     request.signal?.throwIfAborted()
-    if (current === undefined) throw newNotFound(resource.groupResource, name)
+    if (stored === undefined) throw newNotFound(resource.groupResource, name)
+    const current = stored.object
     checkDeletable(context, current, request.deletion)
     const object = current.storageObject()
     const finalizers = finalizersAfter(object, request.deletion)
@@ -68,13 +69,16 @@ export async function deleteObject (context: StoreContext, name: string, request
         if (!request.dryRun) await context.storage.delete(key, { modRevision: current.revision })
         return { object: current, deleted: true }
       }
-      if (!markAsDeleting(object, finalizers, context.now())) return { object: current, deleted: false }
+      markAsDeleting(object, finalizers, context.now())
+      const bytes = encodeForStorage(object)
+      // Not what readers see decides, but what is stored: an apply stores empty lists that reading drops.
+      if (bytes.equals(stored.bytes)) return { object: current, deleted: false }
       if (request.dryRun) return { object: unwritten(context, object, current.revision), deleted: false }
-      const { revision } = await context.storage.update(key, encodeForStorage(object), { modRevision: current.revision })
+      const { revision } = await context.storage.update(key, bytes, { modRevision: current.revision })
       return { object: ServedObject.of(resource, object, revision), deleted: false }
     } catch (error) {
       if (!isStorageError(error, 'Conflict')) throw interpret(error)
-      current = storedOf(context, error.current)?.object
+      stored = storedOf(context, error.current)
     }
   }
 }
@@ -107,7 +111,8 @@ function finalizersAfter (object: KubeObject, deletion: DeletionOptions): string
   const wanted = garbageCollectionFinalizer(present, deletion)
   const out = present.filter(f => f !== 'orphan' && f !== 'foregroundDeletion')
   if (wanted !== undefined) out.push(wanted)
-  return out.length === present.length && out.every(f => present.includes(f)) ? present : out
+  // The same ones, be it in another order or less often, are no change.
+  return new Set(present).size === new Set(out).size && out.every(f => present.includes(f)) ? present : out
 }
 
 function garbageCollectionFinalizer (present: readonly string[], deletion: DeletionOptions): 'orphan' | 'foregroundDeletion' | undefined {
@@ -120,13 +125,10 @@ function garbageCollectionFinalizer (present: readonly string[], deletion: Delet
   }
 }
 
-/** @returns whether that changed the object */
-function markAsDeleting (object: KubeObject, finalizers: readonly string[], now: Date): boolean {
+function markAsDeleting (object: KubeObject, finalizers: readonly string[], now: Date): void {
   const { metadata } = object
-  const before = [metadata.deletionTimestamp, metadata.deletionGracePeriodSeconds, ...metadata.finalizers ?? []].join('\0')
   if (metadata.deletionTimestamp === undefined && (metadata.generation ?? 0) > 0) metadata.generation = metadata.generation! + 1
   if (metadata.deletionTimestamp === undefined || Date.parse(metadata.deletionTimestamp) > now.getTime()) metadata.deletionTimestamp = timestamp(now)
   metadata.deletionGracePeriodSeconds = 0
   metadata.finalizers = [...finalizers]
-  return before !== [metadata.deletionTimestamp, metadata.deletionGracePeriodSeconds, ...metadata.finalizers].join('\0')
 }
