@@ -43,11 +43,12 @@ import { Metrics } from './metrics/metrics.js'
 import { MetricsWrite, type MetricsWriteOptions } from './metrics-write/metrics-write.js'
 import { OpenAPIV2 } from './openapi/openapi-v2.js'
 import { OpenAPIV3 } from './openapi/openapi-v3.js'
-import { complete, type ApiserverConfig } from './options/apiserver-options.js'
+import { complete, urlOf, type ApiserverConfig } from './options/apiserver-options.js'
 import { apiserverFlags, type ApiserverOptions } from './options/apiserver-flags.js'
 import { parseFlags } from './cli/flags.js'
 import { packageVersion } from './cli/package-version.js'
 import { openStorage } from './storage.js'
+import type { PrimaryLink } from './workers/primary-link.js'
 import type { RawRequest } from './request-context.js'
 
 export const version = packageVersion()
@@ -60,6 +61,8 @@ export interface ServerDependencies {
   readonly storage?: Storage
   /** Asked about every write, after the cluster's own rules. */
   readonly admission?: readonly AdmissionPlugin[]
+  /** In a worker of several: connections come from there, and metrics and audit lines go there. */
+  readonly primary?: PrimaryLink
 }
 
 /** A running API server. Everything it is made of is built in `start`, in that order, and closed in reverse. */
@@ -82,11 +85,7 @@ export class ApiServer {
     this.#shutdown = parts.shutdown
   }
 
-  get url (): string {
-    const { bindAddress } = this.config.serving
-    const host = bindAddress === '0.0.0.0' ? '127.0.0.1' : bindAddress === '::' ? '[::1]' : bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress
-    return `https://${host}:${this.port}`
-  }
+  get url (): string { return urlOf(this.config, this.port) }
 
   /**
    * Builds and starts a server. It listens at once; `/readyz` tells when its caches are filled.
@@ -131,6 +130,7 @@ type Parts = { config: ApiserverConfig; listener: Listener; pipeline: Pipeline; 
 async function build (config: ApiserverConfig, dependencies: ServerDependencies, log: Logger, closers: (() => Promise<void> | void)[], make: (parts: Parts) => ApiServer): Promise<ApiServer> {
   const resources = [...dependencies.resources ?? builtInResources, ...unlessBuiltIn(loadCrdFiles(config.crdFiles), dependencies.resources ?? builtInResources, log)]
   const shutdown = { begun: false }
+  const { primary } = dependencies
 
   let listener: Listener | undefined
   let certificates: ServedCertificates | undefined
@@ -150,7 +150,8 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   })
 
   const inFlight = new InFlightFilter({ readOnly: config.limits.maxRequestsInflight, mutating: config.limits.maxMutatingRequestsInflight })
-  const metrics: Metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry, certificateRotation: certificates.rotation })
+  const metrics: Metrics = new Metrics({ inFlight: () => inFlight, stores: () => stores, version: serverVersion(version).gitVersion, certificateExpiry: certificates.expiry, certificateRotation: certificates.rotation, exposition: primary && (() => primary.scrape()) })
+  primary?.report(metrics.registry)
   const opened = dependencies.storage ?? await openStorage(config.storage)
   closers.push(() => opened.close())
   const storage = new InstrumentedStorage(opened, metrics)
@@ -179,7 +180,8 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
     ...(config.authentication.anonymous && { anonymous: new AnonymousAuthenticator() })
   })
 
-  const auditor: Auditor | undefined = config.audit && await openAuditor(config.audit, { metrics, log })
+  const auditWriter = config.audit && primary && (await import('./workers/audit-lines.js')).auditLines(config.audit, primary)
+  const auditor: Auditor | undefined = config.audit && await openAuditor(config.audit, { metrics, log, writer: auditWriter })
   if (auditor !== undefined) closers.push(() => auditor.close())
 
   const health = new HealthChecks(healthChecks(storage, stores, shutdown, () => cluster?.unsynced() ?? []), (failed, error) => { log.warn({ check: failed, err: error }, 'a health check failed') })
@@ -225,7 +227,7 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
     onUpgrade: (req, socket, head) => { void pipeline.serveUpgrade(req, socket, head, accept) },
     onTlsError: () => { metrics.tlsHandshakeErrors.inc() }
   })
-  const port = await listener.listen({ bindAddress: config.serving.bindAddress, port: config.serving.securePort })
+  const port = await (primary === undefined ? listener.listen({ bindAddress: config.serving.bindAddress, port: config.serving.securePort }) : listener.listenThrough(primary))
   const server = make({ config, listener, pipeline, closers, port, stores, shutdown })
   await certificates.writeKubeconfig(server.url)
   return server
@@ -315,7 +317,7 @@ async function openPolicy (config: ApiserverConfig, log: Logger, closers: (() =>
  * Options are those of the command line; absent ones have its defaults.
  * @throws Error listing every option that is wrong
  */
-export async function createServer (options: Partial<ApiserverOptions> & ServerDependencies): Promise<ApiServer> {
+export async function createServer (options: Partial<Omit<ApiserverOptions, 'workers'>> & Omit<ServerDependencies, 'primary'>): Promise<ApiServer> {
   const { resources, log, storage, admission, ...flags } = options
   const { config, errors } = await complete({ ...parseFlags(apiserverFlags, [], 'createServer').options, ...flags }, { env: process.env })
   if (errors.length > 0) throw new Error(`the server cannot start:\n${errors.map(e => `  ${e}`).join('\n')}`)

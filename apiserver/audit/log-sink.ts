@@ -3,7 +3,7 @@ import type { AuditSink } from './auditor.js'
 import { RotatingLogFile, type LogFileOptions } from './log-file.js'
 
 /** Where lines end up. One call at a time. */
-interface LineWriter {
+export interface LineWriter {
   append (lines: readonly string[]): Promise<void>
   close (): Promise<void>
 }

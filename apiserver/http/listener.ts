@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import type { Server } from 'node:https'
 import type { Duplex } from 'node:stream'
@@ -31,6 +31,14 @@ export interface ListenerOptions {
   readonly isProxy?: ((socket: TLSSocket) => boolean) | undefined
 }
 
+/** Where connections come from when a port is shared: somebody else accepts them. */
+export interface ConnectionSource {
+  /** @param take is given every connection, of which nothing has been read @returns the port they come through @throws Error if it cannot be listened on */
+  begin (take: (socket: Socket) => void): Promise<number>
+  /** No more of them. */
+  stop (): void
+}
+
 /** Bytes (in MB) of unsent data that one HTTP/2 session may hold: the aggregator multiplexes everybody over a few connections. */
 const maxSessionMemory = 512
 /** Streams of one HTTP/2 session, as upstream. */
@@ -49,6 +57,7 @@ export class Listener {
   readonly #sockets = new WeakMap<ServerHttp2Session, TLSSocket | ProxiedSocket>()
   readonly #isProxy: (socket: TLSSocket) => boolean
   #tls: TlsMaterial
+  #source: ConnectionSource | undefined
 
   constructor (options: ListenerOptions) {
     this.#tls = options.tls
@@ -89,6 +98,16 @@ export class Listener {
     return (this.#app.server.address() as AddressInfo).port
   }
 
+  /** Serves connections that are accepted elsewhere, as if they had come here. @returns the port they come through */
+  async listenThrough (source: ConnectionSource): Promise<number> {
+    await this.#app.ready()
+    this.#source = source
+    const { server } = this.#app
+    // From here on Node watches how long headers and bodies take.
+    server.emit('listening')
+    return await source.begin(socket => { server.emit('connection', socket) })
+  }
+
   /** New connections get the new certificate; open ones go on. */
   reload (tls: TlsMaterial): void {
     this.#tls = tls
@@ -120,6 +139,7 @@ export class Listener {
 
   /** Stops accepting, ends idle connections, waits for the rest up to `graceMs`, then cuts. */
   async close (graceMs: number): Promise<void> {
+    this.#source?.stop()
     for (const session of this.#sessions) session.close()
     // An HTTP/2 server knows nothing of its HTTP/1.1 connections in Node 20. One whose body nobody read is idle too once it is answered.
     for (const [socket, open] of this.#connections) if (open.size === 0) socket.destroy()
@@ -129,6 +149,8 @@ export class Listener {
     }, graceMs)
     try {
       await this.#app.close()
+      // A server waits for the connections that it has accepted itself.
+      await Promise.all([...this.#accepted].map(socket => new Promise(resolve => { socket.once('close', resolve) })))
     } finally {
       clearTimeout(timer)
     }

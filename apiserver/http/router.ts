@@ -76,8 +76,8 @@ export class Router {
     const health = await this.#options.health.handle(path, query)
     if (health !== undefined) return respond(context, health)
     if (path === '/metrics') {
-      const { registry } = this.#options.metrics
-      return respond(context, { status: 200, contentType: registry.contentType, body: Buffer.from(await registry.metrics()) })
+      const { metrics } = this.#options
+      return respond(context, { status: 200, contentType: metrics.registry.contentType, body: Buffer.from(await metrics.text()) })
     }
     const request: DocumentRequest = { path, query, headers: context.req.headers }
     for (const source of [this.#options.discovery, ...this.#options.openapi]) {

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, exponentialBuckets, Gauge, Histogram, Registry, type Aggregator } from 'prom-client'
 import type { Store } from '../../registry/generic/store/store.js'
 import type { RequestContext } from '../request-context.js'
 import { Counters, Histograms, type CounterSeries, type HistogramSeries } from './series.js'
@@ -13,6 +13,8 @@ const storageBuckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.
 /** The metrics of `/metrics`, with the names and labels of kube-apiserver (contract §10), for the same dashboards. One registry a server. */
 export class Metrics {
   readonly registry = new Registry()
+  /** What is answered to a scrape, in Prometheus' text format: of this registry, and where several processes serve, of all of them. */
+  readonly text: () => Promise<string>
   readonly #requests = new Counters({ name: 'apiserver_request_total', help: 'Requests by verb, resource and HTTP code.', labelNames: [...requestLabels, 'dry_run', 'code'], registers: [this.registry] })
   readonly #durations = new Histograms({ name: 'apiserver_request_duration_seconds', help: 'Time to answer, without watches.', labelNames: [...requestLabels, 'dry_run'], buckets: durationBuckets, registers: [this.registry] })
   readonly #sli = new Histograms({ name: 'apiserver_request_sli_duration_seconds', help: 'Time to answer, without watches and without time spent in webhooks.', labelNames: requestLabels, buckets: durationBuckets, registers: [this.registry] })
@@ -24,7 +26,7 @@ export class Metrics {
   readonly tlsHandshakeErrors = new Counter({ name: 'apiserver_tls_handshake_errors_total', help: 'TLS handshakes that failed.', registers: [this.registry] })
   readonly auditEvents = new Counter({ name: 'apiserver_audit_event_total', help: 'Audit events written.', registers: [this.registry] })
   readonly auditLevels = new Counter({ name: 'apiserver_audit_level_total', help: 'Requests by audit level.', labelNames: ['level'], registers: [this.registry] })
-  readonly deprecatedApis = new Gauge({ name: 'apiserver_requested_deprecated_apis', help: 'Deprecated APIs that were requested.', labelNames: ['group', 'version', 'resource', 'subresource', 'removed_release'], registers: [this.registry] })
+  readonly deprecatedApis = new Gauge({ name: 'apiserver_requested_deprecated_apis', help: 'Deprecated APIs that were requested.', labelNames: ['group', 'version', 'resource', 'subresource', 'removed_release'], aggregator: 'max', registers: [this.registry] })
   readonly storageRequests = new Histograms({ name: 'etcd_request_duration_seconds', help: 'Time of storage operations.', labelNames: ['operation'], buckets: storageBuckets, registers: [this.registry] })
   readonly storageErrors = new Counter({ name: 'etcd_request_errors_total', help: 'Storage operations that failed.', labelNames: ['operation', 'code'], registers: [this.registry] })
 
@@ -35,7 +37,8 @@ export class Metrics {
   /** Named and cut as in custom-metrics-apiserver. */
   readonly metricFreshness = new Histogram({ name: 'metrics_apiserver_metric_freshness_seconds', help: 'Age of metric samples when they are answered.', labelNames: ['group'], buckets: exponentialBuckets(1, 1.364, 20), registers: [this.registry] })
 
-  constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined; certificateRotation?: () => CertificateRotation | undefined }) {
+  constructor (options: { inFlight: () => { readOnly: number; mutating: number }; stores: () => readonly Store[]; version: string; certificateExpiry: () => Date | undefined; certificateRotation?: () => CertificateRotation | undefined; exposition?: (() => Promise<string>) | undefined }) {
+    this.text = options.exposition ?? (() => this.registry.metrics())
     collectDefaultMetrics({ register: this.registry })
     const total = (what: Delegated): Counter =>
       new Counter({ name: `apiserver_delegated_${what}_request_total`, help: 'Number of HTTP requests partitioned by status code.', labelNames: ['code'], registers: [this.registry] })
@@ -43,10 +46,11 @@ export class Metrics {
       new Histogram({ name: `apiserver_delegated_${what}_request_duration_seconds`, help: 'Request latency in seconds. Broken down by status code.', labelNames: ['code'], buckets: delegatedBuckets, registers: [this.registry] })
     this.#delegatedTotals = { authn: total('authn'), authz: total('authz') }
     this.#delegatedDurations = { authn: duration('authn'), authz: duration('authz') }
-    const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[], read: (set: (labels: Record<T, string>, value: number) => void) => void): void => {
-      void new Gauge({ name, help, labelNames, registers: [this.registry], collect () { this.reset(); read((labels, value) => { this.set(labels, value) }) } })
+    // The aggregator says what the values of several workers make.
+    const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[], read: (set: (labels: Record<T, string>, value: number) => void) => void, aggregator: Aggregator = 'sum'): void => {
+      void new Gauge({ name, help, labelNames, aggregator, registers: [this.registry], collect () { this.reset(); read((labels, value) => { this.set(labels, value) }) } })
     }
-    new Gauge({ name: 'kubernetes_build_info', help: 'Version of the server.', labelNames: ['git_version'], registers: [this.registry] }).set({ git_version: options.version }, 1)
+    new Gauge({ name: 'kubernetes_build_info', help: 'Version of the server.', labelNames: ['git_version'], aggregator: 'first', registers: [this.registry] }).set({ git_version: options.version }, 1)
     gauge('apiserver_current_inflight_requests', 'Requests under way.', ['request_kind'], set => {
       const { readOnly, mutating } = options.inFlight()
       set({ request_kind: 'readOnly' }, readOnly)
@@ -55,23 +59,23 @@ export class Metrics {
     gauge('annex_serving_certificate_expiration_seconds', 'When the serving certificate expires, in seconds since the epoch.', [], set => {
       const at = options.certificateExpiry()
       if (at !== undefined) set({}, at.getTime() / 1000)
-    })
+    }, 'min')
     gauge('annex_serving_certificate_authority_expiration_seconds', 'When the authority that signs the shared serving certificate expires, in seconds since the epoch.', [], set => {
       const at = options.certificateRotation?.()?.authorityExpiry
       if (at !== undefined) set({}, at.getTime() / 1000)
-    })
+    }, 'min')
     gauge('annex_serving_certificate_rotation_stage', 'Where the rotation of the authority of the shared serving certificate stands: 1 for the present stage.', ['stage'], set => {
       const rotation = options.certificateRotation?.()
       for (const stage of rotation?.stages ?? []) set({ stage }, stage === rotation?.stage ? 1 : 0)
-    })
-    const perStore = (name: string, help: string, value: (s: ReturnType<Store['cacher']['stats']>) => number): void => {
-      gauge(name, help, ['group', 'resource'], set => { for (const s of options.stores()) set({ group: s.resource.group, resource: s.resource.names.plural }, value(s.cacher.stats())) })
+    }, 'max')
+    const perStore = (name: string, help: string, value: (s: ReturnType<Store['cacher']['stats']>) => number, aggregator?: Aggregator): void => {
+      gauge(name, help, ['group', 'resource'], set => { for (const s of options.stores()) set({ group: s.resource.group, resource: s.resource.names.plural }, value(s.cacher.stats())) }, aggregator)
     }
     gauge('apiserver_storage_objects', 'Objects stored.', ['resource'], set => {
       for (const s of options.stores()) set({ resource: `${s.resource.names.plural}.${s.resource.group}` }, s.cacher.stats().items)
-    })
-    perStore('apiserver_resource_objects', 'Objects stored.', s => s.items)
-    perStore('apiserver_watch_cache_resource_version', 'Revision that the watch cache has reached.', s => Number(s.revision ?? 0n))
+    }, 'max')
+    perStore('apiserver_resource_objects', 'Objects stored.', s => s.items, 'max')
+    perStore('apiserver_watch_cache_resource_version', 'Revision that the watch cache has reached.', s => Number(s.revision ?? 0n), 'min')
     perStore('apiserver_watch_cache_events_received_total', 'Changes received from the store.', s => s.eventsReceived)
     perStore('apiserver_watch_cache_events_dispatched_total', 'Events handed to watchers.', s => s.eventsDispatched)
     perStore('apiserver_watch_cache_initializations_total', 'Times the watch cache was filled.', s => s.initializations)

@@ -12,6 +12,9 @@ const command = 'annex apiserver'
 const description = 'The Annex API server serves its kinds as an aggregated Kubernetes API server would. Without a cluster it is standalone: it\n' +
   'keeps objects in an embedded store, makes its own certificates, and writes a kubeconfig for kubectl.'
 
+/** Each is a whole server: more than a machine has cores only costs memory. */
+const maxWorkers = 64
+
 export interface TlsFiles { readonly certificateFile: string; readonly keyFile: string }
 
 /** Everything that `annex apiserver` runs with: complete, checked, frozen. Paths are absolute, absent files are undefined. */
@@ -71,7 +74,15 @@ export interface ApiserverConfig {
     readonly minRequestTimeoutSeconds: number
   }
   readonly shutdown: { readonly delayMs: number; readonly timeoutMs: number }
+  /** How many processes serve. */
+  readonly workers: number
   readonly verbosity: number
+}
+
+/** Where a server on this machine is reached. */
+export function urlOf ({ serving: { bindAddress } }: ApiserverConfig, port: number): string {
+  const host = bindAddress === '0.0.0.0' ? '127.0.0.1' : bindAddress === '::' ? '[::1]' : bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress
+  return `https://${host}:${port}`
 }
 
 /** What became of a command line. */
@@ -181,6 +192,7 @@ function configOf (o: ApiserverOptions, cluster: ClusterConfig | undefined, rout
       minRequestTimeoutSeconds: o.minRequestTimeout
     },
     shutdown: { delayMs: o.shutdownDelayDuration, timeoutMs: o.shutdownTimeout },
+    workers: o.workers,
     verbosity: o.verbosity
   }
 }
@@ -220,6 +232,8 @@ function checkNumbers (checks: Checks, o: ApiserverOptions): void {
   for (const [flag, value] of [['etcd-compaction-interval', o.etcdCompactionInterval], ['metric-checkpoint-interval', o.metricCheckpointInterval], ['shutdown-delay-duration', o.shutdownDelayDuration], ['shutdown-timeout', o.shutdownTimeout]] as const) {
     if (value < 0) checks.add(flag, `${value}ms`, 'must not be negative')
   }
+  if (o.workers < 1 || o.workers > maxWorkers) checks.add('workers', o.workers, `must be between 1 and ${maxWorkers}, inclusive`)
+  else if (o.workers > 1 && o.etcdServers.length === 0) checks.add('workers', o.workers, 'needs --etcd-servers: the embedded store belongs to one process; leave --workers out')
   if (o.requestTimeout <= 0) checks.add('request-timeout', `${o.requestTimeout}ms`, 'must be positive')
   if (o.metricTtl <= 0) checks.add('metric-ttl', `${o.metricTtl}ms`, 'must be positive')
   for (const [flag, value] of [['metric-series-per-mapping', o.metricSeriesPerMapping], ['metric-series-per-namespace', o.metricSeriesPerNamespace], ['metric-series', o.metricSeries], ['metric-checkpoint-qps', o.metricCheckpointQps]] as const) {
