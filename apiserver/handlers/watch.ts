@@ -31,7 +31,7 @@ export async function handleWatch (context: RequestContext, scope: RequestScope,
   }
   const sink = open(context)
   if ('status' in begun) {
-    sink.write([errorFrame(begun)])
+    sink.write(errorFrame(begun))
     sink.end()
     return
   }
@@ -75,9 +75,7 @@ function stream (context: RequestContext, watcher: CacheWatcher<ServedObject>, s
       for (;;) {
         const events = watcher.take(batchSize)
         if (events.length === 0) break
-        const pieces: Buffer[] = []
-        for (const event of events) frames.push(event, pieces)
-        if (!sink.write(pieces)) {
+        if (!sink.write(frames.bytes(events))) {
           blocked = true
           sink.onDrain(() => { blocked = false; pump() })
           break
@@ -85,7 +83,7 @@ function stream (context: RequestContext, watcher: CacheWatcher<ServedObject>, s
       }
       const ended = watcher.ended
       if (ended === undefined) return
-      if (ended.reason === 'expired') sink.write([errorFrame(newResourceExpired(`too old resource version: ${options.resourceVersion} (${ended.oldest ?? 0n})`).status)])
+      if (ended.reason === 'expired') sink.write(errorFrame(newResourceExpired(`too old resource version: ${options.resourceVersion} (${ended.oldest ?? 0n})`).status))
       finish(ended.reason === 'slow' ? 'destroy' : 'end')
     }
     const timer = setTimeout(() => { finish('end') }, deadlineMs)

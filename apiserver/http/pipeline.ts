@@ -246,9 +246,9 @@ class LazySink implements WatchSink {
     }, () => { this.#waiting = [] })
   }
 
-  write (pieces: readonly Buffer[]): boolean {
-    if (this.#sink !== undefined) return this.#sink.write(pieces)
-    this.#waiting.push(sink => { sink.write(pieces) })
+  write (lines: Buffer): boolean {
+    if (this.#sink !== undefined) return this.#sink.write(lines)
+    this.#waiting.push(sink => { sink.write(lines) })
     return false
   }
 

@@ -1,11 +1,12 @@
+import type { Writable } from 'node:stream'
 import type WebSocket from 'ws'
 import type { RequestContext } from '../request-context.js'
 import { commonHeaders } from './respond.js'
 
 /** Where the bytes of a watch go: the body of an HTTP answer, or the messages of a WebSocket. */
 export interface WatchSink {
-  /** Sends events, whole lines. Answers whether more may follow at once; if not, `onDrain` says when. */
-  write (pieces: readonly Buffer[]): boolean
+  /** Sends events, whole lines, in bytes that other watches may be sending too. Answers whether more may follow at once; if not, `onDrain` says when. */
+  write (lines: Buffer): boolean
   onDrain (callback: () => void): void
   /** Ends cleanly: the client sees the end of the stream, not a failure. */
   end (): void
@@ -20,11 +21,12 @@ export function httpSink (context: RequestContext): WatchSink {
   res.writeHead(200, { ...commonHeaders(context), 'content-type': 'application/json' } as Record<string, string>)
   // HTTP/2 sends headers at once by itself.
   if ('flushHeaders' in res) res.flushHeaders()
+  // Once the headers are sent an HTTP/2 response only passes writes on.
+  const body: Writable = 'stream' in res ? res.stream : res
   return {
-    write: pieces => {
-      const chunk = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-      context.responseBytes += chunk.length
-      return (res.write as (chunk: Buffer) => boolean)(chunk)
+    write: lines => {
+      context.responseBytes += lines.length
+      return body.write(lines)
     },
     onDrain: callback => { res.once('drain', callback) },
     end: () => { res.end() },
@@ -46,10 +48,9 @@ export function webSocketSink (socket: WebSocket, context: RequestContext): Watc
   }
   context.statusCode = 101
   return {
-    write: pieces => {
-      const text = Buffer.concat(pieces)
-      context.responseBytes += text.length
-      for (const line of text.toString().split('\n')) if (line !== '') socket.send(line, sent)
+    write: lines => {
+      context.responseBytes += lines.length
+      for (const line of lines.toString().split('\n')) if (line !== '') socket.send(line, sent)
       return socket.bufferedAmount <= webSocketHighWater
     },
     onDrain: callback => { waiting = callback },

@@ -93,6 +93,10 @@ export class BufferedCacheWatcher<T> implements CacheWatcher<T>, Wakeable {
   }
 
   #takeQueued (events: CacheWatchEvent<T>[], max: number): CacheWatchEvent<T>[] {
+    if (this.#queue.length === 0) {
+      this.#announced = false
+      return events
+    }
     const waiting = this.#queue.length - this.#head
     if (events.length + waiting <= max) {
       const queue = this.#head === 0 ? this.#queue : this.#queue.slice(this.#head)
