@@ -17,9 +17,12 @@ export interface Presentation {
 
 export interface ListMeta { readonly resourceVersion: string; readonly continueToken: string; readonly remainingItemCount: number | undefined }
 
+/** Written out: a name that is put together anew for every object of a list costs more than what is found by it. */
+const metadataViews = { v1: 'metadata:v1', v1beta1: 'metadata:v1beta1' } as const
+
 /** The JSON of an object's metadata alone, made once per object. */
 export function metadataBytes (object: ServedObject, view: OutputView): Buffer {
-  return object.view(`metadata:${view.version}`, () => {
+  return object.view(metadataViews[view.version], () => {
     const { metadata } = object.storageObject()
     return Buffer.from(`{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${view.version}","metadata":${printJson(asJson(metadata as never))}}`)
   })

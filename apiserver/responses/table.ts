@@ -33,8 +33,22 @@ const nameColumn: TableColumn = {
 const headerOf = (c: ColumnDefinition): TableColumn =>
   ({ name: c.name, type: c.type, format: c.format ?? '', description: c.description || `Custom resource definition column (in JSONPath format): ${c.jsonPath}`, priority: c.priority ?? 0 })
 
-/** A version's columns, compiled once. */
-interface Columns { readonly headers: readonly TableColumn[]; readonly headerJson: string; readonly compiled: readonly CellColumn[] }
+/** A version's columns, compiled once, and the rows of its objects. */
+interface Columns {
+  readonly headers: readonly TableColumn[]
+  readonly headerJson: string
+  readonly compiled: readonly CellColumn[]
+  readonly rows: WeakMap<ServedObject, Row>
+}
+
+/** A row up to its object: JSON that stays, between the pieces dates whose ages are written, and how it was sent the last time. */
+interface Row {
+  readonly pieces: readonly string[]
+  readonly dates: readonly Since[]
+  readonly ages: string[]
+  /** Begins by ending the row before: `},{"cells":[…],"object":`. Absent until the row is first sent. */
+  bytes: Buffer | undefined
+}
 
 const columnsOf = new WeakMap<ResourceVersion, Columns>()
 
@@ -42,7 +56,7 @@ function columns (version: ResourceVersion): Columns {
   let found = columnsOf.get(version)
   if (found === undefined) {
     const headers = [nameColumn, ...version.columns.map(headerOf)]
-    found = { headers, headerJson: printInOrder(headers), compiled: version.columns.map(compileColumn) }
+    found = { headers, headerJson: printInOrder(headers), compiled: version.columns.map(compileColumn), rows: new WeakMap() }
     columnsOf.set(version, found)
   }
   return found
@@ -50,34 +64,34 @@ function columns (version: ResourceVersion): Columns {
 
 export const columnDefinitions = (version: ResourceVersion): readonly TableColumn[] => columns(version).headers
 
-/** A row's cells: JSON that stays, and between the pieces the dates whose ages are written at each reading. */
-interface Cells { readonly pieces: readonly string[]; readonly dates: readonly Since[] }
+/** Ages at one moment. Many objects of a list are equally old. */
+class Ages {
+  readonly #now: Date
+  readonly #known = new Map<Since, string>()
 
-const cellsOf = new WeakMap<ServedObject, Map<string, Cells>>()
+  constructor (now: Date) { this.#now = now }
 
-function cells (object: ServedObject, version: ResourceVersion): Cells {
-  let byVersion = cellsOf.get(object)
-  if (byVersion === undefined) cellsOf.set(object, byVersion = new Map())
-  let found = byVersion.get(version.name)
-  if (found === undefined) byVersion.set(version.name, found = makeCells(object, version))
-  return found
+  of (since: Since): string {
+    let age = this.#known.get(since)
+    if (age === undefined) this.#known.set(since, age = ageSince(since, this.#now))
+    return age
+  }
 }
 
 /** Ages are digits and letters, but for `<unknown>` and `<invalid>`. */
-function ageJson (since: Since, now: Date): string {
-  const text = ageSince(since, now)
-  return text.startsWith('<') ? printJson(text) : `"${text}"`
-}
+const ageJson = (age: string): string => age.startsWith('<') ? printJson(age) : `"${age}"`
 
 /** No cell that stays depends on the time. */
 const epoch = new Date(0)
 
-function makeCells (object: ServedObject, version: ResourceVersion): Cells {
+const rowBegin = '},{"cells":['
+
+function makeRow (object: ServedObject, version: ResourceVersion, compiled: readonly CellColumn[]): Row {
   const json = asJson(object.object(version))
   const pieces: string[] = []
   const dates: Since[] = []
-  let piece = '{"cells":[' + printJson(object.name)
-  for (const column of columns(version).compiled) {
+  let piece = rowBegin + printJson(object.name)
+  for (const column of compiled) {
     const date = dateOf(column, json)
     if (date === undefined) {
       piece += ',' + printJson(cellFor(column, json, epoch))
@@ -88,30 +102,43 @@ function makeCells (object: ServedObject, version: ResourceVersion): Cells {
     }
   }
   pieces.push(piece + '],"object":')
-  return { pieces, dates }
+  return { pieces, dates, ages: dates.map(() => ''), bytes: undefined }
 }
 
-/** A Table of objects, in pieces. Rows are made once per object; only ages are new. */
+/** The row at the moment of the ages; the bytes of the last time while no age has become another. */
+function rowBytes (row: Row, ages: Ages): Buffer {
+  const { dates, pieces } = row
+  let bytes = row.bytes
+  for (let i = 0; i < dates.length; i++) {
+    const age = ages.of(dates[i]!)
+    if (age === row.ages[i]) continue
+    row.ages[i] = age
+    bytes = undefined
+  }
+  if (bytes !== undefined) return bytes
+  let text = pieces[0]!
+  for (let i = 0; i < dates.length; i++) text += ageJson(row.ages[i]!) + pieces[i + 1]!
+  return row.bytes = Buffer.from(text)
+}
+
+const noObject = Buffer.from('null')
+
+/** A Table of objects, in pieces. Rows are made once per object, and again when an age in them has changed. */
 export function tableBytes (objects: readonly ServedObject[], meta: ListMeta, p: Presentation, options: { headers: boolean } = { headers: true }): Buffer[] {
   const { version, now, format } = p
   const view = format.view!
   const include = p.table?.includeObject ?? 'Metadata'
-  const head = `{"kind":"Table","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},"columnDefinitions":${options.headers ? columns(version).headerJson : 'null'},"rows":[`
-  const pieces: Buffer[] = []
-  let text = head
-  objects.forEach((object, i) => {
-    const row = cells(object, version)
-    if (i > 0) text += ','
-    text += row.pieces[0]!
-    for (let d = 0; d < row.dates.length; d++) text += ageJson(row.dates[d]!, now) + row.pieces[d + 1]!
-    if (include === 'None') {
-      text += 'null}'
-      return
-    }
-    pieces.push(Buffer.from(text), include === 'Object' ? object.bytes(version) : metadataBytes(object, view))
-    text = '}'
-  })
-  pieces.push(Buffer.from(text + ']}'))
+  const { headerJson, compiled, rows } = columns(version)
+  const ages = new Ages(now)
+  const pieces: Buffer[] = [Buffer.from(`{"kind":"Table","apiVersion":"meta.k8s.io/${view.version}","metadata":${typedListMeta(meta)},"columnDefinitions":${options.headers ? headerJson : 'null'},"rows":[`)]
+  for (const object of objects) {
+    let row = rows.get(object)
+    if (row === undefined) rows.set(object, row = makeRow(object, version, compiled))
+    const bytes = rowBytes(row, ages)
+    // The first has no row before it.
+    pieces.push(pieces.length === 1 ? bytes.subarray(2) : bytes, include === 'None' ? noObject : include === 'Object' ? object.bytes(version) : metadataBytes(object, view))
+  }
+  pieces.push(Buffer.from(objects.length === 0 ? ']}' : '}]}'))
   return pieces
 }
 

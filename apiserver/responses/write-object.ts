@@ -10,9 +10,12 @@ import { respond, type Answer } from './respond.js'
 
 const newline = Buffer.from('\n')
 
+/** Whether the encoding is the JSON that objects are kept as, and a line's end. */
+export const isPlainJson = (format: OutputFormat): boolean => format.encoding === 'json' && !format.pretty
+
 /** JSON bytes that exist already, in the wanted encoding. */
 export function encodeBytes (pieces: readonly Buffer[], format: OutputFormat): Pick<Answer, 'contentType' | 'body'> {
-  if (format.encoding === 'json' && !format.pretty) return { contentType: 'application/json', body: [...pieces, newline] }
+  if (isPlainJson(format)) return { contentType: 'application/json', body: [...pieces, newline] }
   const text = Buffer.concat(pieces).toString()
   if (format.encoding === 'json') return { contentType: 'application/json', body: Buffer.from(indentJson(text)) }
   return encodeValue(parseJson(text).value, format)
