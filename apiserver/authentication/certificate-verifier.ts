@@ -19,6 +19,8 @@ interface Verified<T> {
   readonly value: T
   readonly validFrom: number
   readonly validUntil: number
+  /** Counts up with every use, of all entries. */
+  used: number
 }
 
 /**
@@ -32,6 +34,7 @@ export class CertificateVerifier<T> {
   readonly #fingerprints = new WeakMap<X509Certificate, string>()
   #refused = new WeakMap<readonly X509Certificate[], CertificateError>()
   #bundle: readonly X509Certificate[] | undefined
+  #uses = 0
 
   constructor (options: CertificateVerifierOptions<T>) {
     this.#options = options
@@ -64,10 +67,12 @@ export class CertificateVerifier<T> {
     const key = this.#fingerprint(leaf)
     const entry = this.#verified.get(key)
     if (entry === undefined) return undefined
-    this.#verified.delete(key)
     const now = this.#now()
-    if (now < entry.validFrom || now > entry.validUntil) return undefined
-    this.#verified.set(key, entry)
+    if (now < entry.validFrom || now > entry.validUntil) {
+      this.#verified.delete(key)
+      return undefined
+    }
+    entry.used = ++this.#uses
     return entry
   }
 
@@ -91,10 +96,18 @@ export class CertificateVerifier<T> {
     const entry = {
       value: this.#options.read(leaf),
       validFrom: Math.max(...verified.chain.map(c => Date.parse(c.validFrom))),
-      validUntil: verified.validUntil.getTime()
+      validUntil: verified.validUntil.getTime(),
+      used: ++this.#uses
     }
     this.#verified.set(this.#fingerprint(leaf), entry)
-    if (this.#verified.size > (this.#options.cacheSize ?? 1000)) this.#verified.delete(this.#verified.keys().next().value!)
+    if (this.#verified.size > (this.#options.cacheSize ?? 1000)) this.#forgetOne()
     return entry
+  }
+
+  /** Looking for it costs less than a verification does; keeping the entries in order would cost every request. */
+  #forgetOne (): void {
+    let oldest: [key: string, used: number] | undefined
+    for (const [key, { used }] of this.#verified) if (oldest === undefined || used < oldest[1]) oldest = [key, used]
+    if (oldest !== undefined) this.#verified.delete(oldest[0])
   }
 }
