@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
-import { confirmed, describeRegression, ratiosOf, readBaseline, regressions, updateBaseline } from './baseline.js'
+import { cheapest, confirmed, describeRegression, ratiosOf, readBaseline, regressions, updateBaseline } from './baseline.js'
 import type { CaseResult } from './report.js'
 
 const result = (name: string, etcd: number, embedded = 10): CaseResult => {
@@ -29,6 +29,13 @@ t.test('a suspect is measured again, and only that counts', async t => {
   asked.length = 0
   t.strictSame(await confirmed([result('get', 30)], baseline, again(90)), [])
   t.strictSame(asked, [], 'what looks well is not measured again')
+})
+
+t.test('measured again, the cheapest round of each server counts', async t => {
+  const [first, second] = [result('get', 90, 5), result('get', 50, 90)]
+  const both: CaseResult = { ...first!, samples: { go: [...first!.samples.go!, ...second!.samples.go!], etcd: [...first!.samples.etcd!, ...second!.samples.etcd!], embedded: [...first!.samples.embedded!, ...second!.samples.embedded!] } }
+  t.strictSame(ratiosOf([cheapest(both)]), { get: { etcd: 0.5, embedded: 0.05 } })
+  t.strictSame(await confirmed([first!], baseline, async () => both), [])
 })
 
 t.test('a baseline keeps what was not measured; an unreadable one is no empty one', async t => {

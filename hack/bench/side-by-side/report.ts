@@ -99,7 +99,7 @@ function valueOf ({ quantity }: Target, line: Line, go: Line | undefined): numbe
 
 const columns = ['case', 'server', 'ops/s', 'p50 ms', 'p99 ms', 'CPU µs/op', 'etcd CPU µs/op', 'RSS MB', 'ratio', 'target', 'result'] as const
 export const titles: Record<ServerName, string> = { go: 'sample-apiserver', etcd: 'annex, etcd', embedded: 'annex, embedded' }
-const widths = [38, 17, 8, 8, 8, 10, 15, 7, 6, 10, 0]
+const widths = [44, 17, 8, 8, 8, 10, 15, 7, 6, 10, 0]
 
 const row = (cells: readonly string[]): string => cells.map((c, i) => i < 2 || i > 9 ? c.padEnd(widths[i]!) : c.padStart(widths[i]!)).join(' ').trimEnd()
 

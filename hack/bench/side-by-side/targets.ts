@@ -62,6 +62,9 @@ export function describeTarget ({ bound, quantity }: Target): string {
 /** `met`, or `missed` with what was reached and where that is explained. */
 export function verdict (target: Target, value: number): string {
   if (isMet(target, value)) return 'met'
-  const reached = target.quantity === 'CPU ratio' || target.quantity === 'growth' ? '' : ` (${Number(value.toFixed(2))})`
+  const bound = 'most' in target.bound ? target.bound.most : target.bound.least
+  // The table shows ratios itself; one that it would round to the target is told more exactly.
+  const shown = (target.quantity === 'CPU ratio' || target.quantity === 'growth') && value.toFixed(2) !== bound.toFixed(2)
+  const reached = shown ? '' : ` (${Number(value.toFixed(3))})`
   return `missed${reached}${target.explained === undefined ? '' : `: README "${target.explained}"`}`
 }
