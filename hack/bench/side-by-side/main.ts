@@ -31,7 +31,7 @@ if (flags.help) {
   console.log(`npm run bench -- [flags]
   --only TEXT        only cases whose name contains it; may be repeated
   --servers LIST     of go,etcd,embedded
-  --rounds N         per case and server (default 3, with --quick and --check 1)
+  --rounds N         per case and server (default 5, with --quick and --check 1; three are enough for the growing store)
   --quick            one round, no growing store, nothing above 300 watchers
   --json             the result as JSON instead of a table
   --check            a few cases; fail if a ratio is twice the one in hack/bench/baseline.json, and still is when measured again
@@ -47,7 +47,7 @@ process.setMaxListeners(50)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { process.exit(1) })
 
 const servers = flags.servers === undefined ? allServers : allServers.filter(name => flags.servers!.split(',').includes(name))
-const rounds = Number(flags.rounds ?? (flags.quick || flags.check ? 1 : 3))
+const rounds = Number(flags.rounds ?? (flags.quick || flags.check ? 1 : 5))
 const large = /3,000|64 writers/
 const wanted = (name: string): boolean => flags.only !== undefined ? flags.only.some(text => name.includes(text)) : flags.check ? checkedCases.includes(name) : !(flags.quick && large.test(name))
 const print = (text: string): void => { if (!flags.json) console.log(text) }
@@ -106,5 +106,5 @@ async function compare (): Promise<void> {
       await server.process.stop()
     }
   }
-  if (!flags.quick && !flags.check) await growth(shared, { servers, rounds, wanted, report, find })
+  if (!flags.quick && !flags.check) await growth(shared, { servers, rounds: flags.rounds === undefined ? 3 : rounds, wanted, report, find })
 }
