@@ -201,10 +201,11 @@ async function build (config: ApiserverConfig, dependencies: ServerDependencies,
   if (metricsWrite !== undefined) closers.push(() => metricsWrite.stop())
   const endingNamespaces = cluster && new EndingNamespaces({ isTerminating: n => cluster.lifecycle.isTerminating(n), exists: (n, signal) => cluster.lifecycle.exists(n, signal), log })
   if (endingNamespaces !== undefined) closers.push(() => endingNamespaces.stop())
+  const documented = { resources, info, operations: metricsWrite ? [metricsWrite.documented] : [] }
   const router = new Router({
     resources, storeOf, authorizer, health, metrics, admission, endingNamespaces,
     discovery, virtual,
-    openapi: [new OpenAPIV2({ resources, info }), new OpenAPIV3({ resources, info })],
+    openapi: [new OpenAPIV2(documented), new OpenAPIV3(documented)],
     limits: { bodyBytes, minWatchSeconds: config.limits.minRequestTimeoutSeconds }
   })
   const pipeline = new Pipeline({

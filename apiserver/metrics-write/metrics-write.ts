@@ -22,6 +22,7 @@ import { SeriesMemory, type SeriesLimits } from './series-memory.js'
 import { StatusWriter } from './status-writer.js'
 import { StoreFollower } from './store-follower.js'
 import { WriteMetrics } from './write-metrics.js'
+import { writeOperations } from './write-operations.js'
 import type { WriteResult } from './write-result.js'
 
 export interface MetricsWriteOptions {
@@ -87,6 +88,9 @@ export class MetricsWrite implements VirtualApi {
     group, version,
     resources: () => [...this.#protocols].map(([name, { singular, kind }]) => ({ name, singularName: singular, namespaced: true, kind, verbs: ['create'] }))
   }]
+
+  /** For OpenAPI. */
+  readonly documented = { group, version, operations: writeOperations(group, version) }
 
   constructor (options: MetricsWriteOptions) {
     this.#options = options

@@ -6,7 +6,7 @@ import { discoverySchemas } from './discovery-schemas.js'
 import { deleteOptionsKinds, type DocumentInfo } from './document-v3.js'
 import { kindSchemas } from './kind-schemas.js'
 import { metaPrefix, metaSchemas } from './meta-schemas.js'
-import { byPath, ownParameters, type Operation } from './operation.js'
+import { byPath, ownParameters, type Content, type Operation } from './operation.js'
 import type { Parameter } from './parameters.js'
 import { resourceOperations } from './resource-operations.js'
 import { groupVersionKindExtension, reference, referencedNames, type Schema } from './schema.js'
@@ -15,11 +15,11 @@ import { swaggerComponent } from './structural.js'
 interface Extensions { 'x-kubernetes-action'?: string; [groupVersionKindExtension]?: { group: string; version: string; kind: string } }
 export type DocumentV2 = OpenAPIV2.Document<Extensions>
 
-/** The one Swagger document of all groups. */
-export function swaggerDocument (groups: readonly Group[], info: DocumentInfo): DocumentV2 {
+/** The one Swagger document of all groups. @param others operations that are of no kind */
+export function swaggerDocument (groups: readonly Group[], info: DocumentInfo, others: readonly Operation[] = []): DocumentV2 {
   const groupVersions = groups.flatMap(group => group.versions)
   const resources = groupVersions.flatMap(groupVersion => groupVersion.resources)
-  const operations = [groupListOperation(), ...groups.map(group => groupOperation(group.name)), versionOperation(), ...resources.flatMap(resourceOperations)]
+  const operations = [groupListOperation(), ...groups.map(group => groupOperation(group.name)), versionOperation(), ...resources.flatMap(resourceOperations), ...others]
 
   const meta = metaSchemas()
   const deleteOptions = meta[`${metaPrefix}DeleteOptions`] ?? {}
@@ -58,11 +58,18 @@ function reachable (paths: object, schemas: Readonly<Record<string, Schema>>): O
   return out as unknown as OpenAPIV2.DefinitionsObject
 }
 
+/** Swagger 2 has one schema for all media types; where they differ it says nothing. */
+function schemaOf (content: Content): OpenAPIV2.Schema {
+  if (typeof content === 'string') return reference('v2', content)
+  const [first = {}, ...rest] = Object.values(content)
+  return rest.every(schema => schema === first) ? { ...first } as OpenAPIV2.Schema : {}
+}
+
 function operationObject (operation: Operation, shared: readonly Parameter[], parameters: SharedParameters): OpenAPIV2.OperationObject<Extensions> {
   const responses: OpenAPIV2.ResponsesObject = { 401: { description: 'Unauthorized' } }
-  for (const { code, description, schema } of operation.responses) responses[code] = { description, schema: reference('v2', schema) }
+  for (const { code, description, schema } of operation.responses) responses[code] = { description, ...(schema !== undefined && { schema: schemaOf(schema) }) }
   const body: OpenAPIV2.Parameters = operation.body
-    ? [{ name: 'body', in: 'body', ...(operation.body.required && { required: true }), schema: reference('v2', operation.body.schema) }]
+    ? [{ name: 'body', in: 'body', ...(operation.body.required && { required: true }), schema: schemaOf(operation.body.schema) }]
     : []
   const own: OpenAPIV2.Parameters = [...body, ...ownParameters(operation, shared).map(parameter => parameters.refer(parameter))]
   return {

@@ -4,7 +4,7 @@ import type { GroupVersion } from '../discovery/group-version.js'
 import { discoverySchemas } from './discovery-schemas.js'
 import { kindSchemas } from './kind-schemas.js'
 import { metaPrefix, metaSchemas } from './meta-schemas.js'
-import { byPath, ownParameters, type Operation } from './operation.js'
+import { byPath, ownParameters, type Content, type Operation } from './operation.js'
 import type { Parameter } from './parameters.js'
 import { resourceOperations } from './resource-operations.js'
 import { asSchemaObject, groupVersionKindExtension, reference, referencedNames, type Schema } from './schema.js'
@@ -15,13 +15,13 @@ export type DocumentV3 = OpenAPIV3.Document<Extensions>
 
 export interface DocumentInfo { readonly title: string; readonly version: string }
 
-/** The document of one group version: its kinds, their operations, and every schema that these refer to. */
-export function groupVersionDocument (groupVersion: GroupVersion, info: DocumentInfo): DocumentV3 {
+/** The document of one group version: its kinds, their operations, and every schema that these refer to. @param others operations that are of no kind */
+export function groupVersionDocument (groupVersion: GroupVersion, info: DocumentInfo, others: readonly Operation[] = []): DocumentV3 {
   const kinds = Object.assign({}, ...groupVersion.resources.map(served => kindSchemas(served, 'v3'))) as Record<string, Schema>
   const meta = metaSchemas()
   const deleteOptions = meta[`${metaPrefix}DeleteOptions`] ?? {}
   deleteOptions[groupVersionKindExtension] = deleteOptionsKinds([groupVersion])
-  return documentOf(groupVersion.resources.flatMap(resourceOperations), { ...meta, ...kinds }, info)
+  return documentOf([...groupVersion.resources.flatMap(resourceOperations), ...others], { ...meta, ...kinds }, info)
 }
 
 /** A document of operations that have to do with discovery. */
@@ -57,12 +57,13 @@ function reachable (paths: object, schemas: Readonly<Record<string, Schema>>): R
   return out
 }
 
-const content = (mediaTypes: readonly string[], schema: string): Record<string, OpenAPIV3.MediaTypeObject> =>
-  Object.fromEntries(mediaTypes.map(mediaType => [mediaType, { schema: reference('v3', schema) }]))
+const content = (mediaTypes: readonly string[], schema: Content): Record<string, OpenAPIV3.MediaTypeObject> => typeof schema === 'string'
+  ? Object.fromEntries(mediaTypes.map(mediaType => [mediaType, { schema: reference('v3', schema) }]))
+  : Object.fromEntries(Object.entries(schema).map(([mediaType, inline]) => [mediaType, { schema: asSchemaObject({ ...inline }) }]))
 
 function operationObject (operation: Operation, shared: readonly Parameter[]): OpenAPIV3.OperationObject<Extensions> {
   const responses: OpenAPIV3.ResponsesObject = { 401: { description: 'Unauthorized' } }
-  for (const { code, description, schema } of operation.responses) responses[code] = { description, content: content(operation.produces, schema) }
+  for (const { code, description, schema } of operation.responses) responses[code] = { description, ...(schema !== undefined && { content: content(operation.produces, schema) }) }
   const parameters = ownParameters(operation, shared)
   return {
     tags: [operation.tag],

@@ -4,7 +4,7 @@ import { emptyBody, headerValue, type DocumentRequest, type DocumentResponse } f
 import { groupsOf } from '../discovery/group-version.js'
 import { CachedDocument, type Encoding } from './cached-document.js'
 import { swaggerDocument } from './document-v2.js'
-import type { OpenAPIOptions } from './openapi-v3.js'
+import { operationsOf, type OpenAPIOptions } from './openapi-v3.js'
 import { swaggerProtobuf } from './swagger-protobuf.js'
 
 const protobuf: Encoding = { contentType: 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf', encode: swaggerProtobuf }
@@ -39,8 +39,11 @@ export class OpenAPIV2 {
   }
 
   #documentsOf (resources: readonly Resource[]): Record<'json' | 'protobuf', CachedDocument> {
-    const { info, now = () => new Date() } = this.#options
-    const build = (): object => swaggerDocument(groupsOf(resources), info)
+    const { info, operations = [], now = () => new Date() } = this.#options
+    const build = (): object => {
+      const groups = groupsOf(resources)
+      return swaggerDocument(groups, info, groups.flatMap(group => group.versions).flatMap(groupVersion => operationsOf(operations, groupVersion)))
+    }
     return { json: new CachedDocument(build, now), protobuf: new CachedDocument(build, now, protobuf) }
   }
 }

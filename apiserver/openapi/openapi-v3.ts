@@ -5,9 +5,14 @@ import { groupsOf, type GroupVersion } from '../discovery/group-version.js'
 import { CachedDocument } from './cached-document.js'
 import { groupListOperation, groupOperation, versionOperation } from './discovery-operations.js'
 import { discoveryDocument, groupVersionDocument, type DocumentInfo } from './document-v3.js'
+import type { Operation } from './operation.js'
+
+export interface GroupVersionOperations { readonly group: string; readonly version: string; readonly operations: readonly Operation[] }
 
 export interface OpenAPIOptions {
   readonly resources: readonly Resource[]
+  /** Of group versions that have resources: operations that are of none of their kinds. */
+  readonly operations?: readonly GroupVersionOperations[]
   readonly info: DocumentInfo
   readonly now?: () => Date
 }
@@ -25,11 +30,13 @@ const prefix = '/openapi/v3/'
 export class OpenAPIV3 {
   readonly #info: DocumentInfo
   readonly #now: () => Date
+  readonly #operations: readonly GroupVersionOperations[]
   #groupVersions: ReadonlyMap<string, { groupVersion: GroupVersion; document: CachedDocument }> = new Map()
   #documents: ReadonlyMap<string, CachedDocument> = new Map()
   #index: CachedDocument
 
-  constructor ({ resources, info, now = () => new Date() }: OpenAPIOptions) {
+  constructor ({ resources, operations = [], info, now = () => new Date() }: OpenAPIOptions) {
+    this.#operations = operations
     this.#info = info
     this.#now = now
     this.#index = this.#rebuilt(resources)
@@ -74,7 +81,7 @@ export class OpenAPIV3 {
         const before = this.#groupVersions.get(groupVersion.name)
         const document = before !== undefined && hasSameResources(before.groupVersion, groupVersion)
           ? before.document
-          : cached(() => groupVersionDocument(groupVersion, info))
+          : cached(() => groupVersionDocument(groupVersion, info, operationsOf(this.#operations, groupVersion)))
         groupVersions.set(groupVersion.name, { groupVersion, document })
         documents.set(`apis/${groupVersion.name}`, document)
       }
@@ -84,6 +91,9 @@ export class OpenAPIV3 {
     return cached(() => indexOf(documents))
   }
 }
+
+export const operationsOf = (all: readonly GroupVersionOperations[], { group, version }: Pick<GroupVersion, 'group' | 'version'>): Operation[] =>
+  all.flatMap(o => o.group === group && o.version === version ? o.operations : [])
 
 const hasSameResources = (a: GroupVersion, b: GroupVersion): boolean =>
   a.resources.length === b.resources.length && a.resources.every((served, i) => served.version === b.resources[i]?.version)

@@ -1,7 +1,10 @@
 import type { Action, Parameter } from './parameters.js'
-import type { GroupVersionKind } from './schema.js'
+import type { GroupVersionKind, Schema } from './schema.js'
 
 export type Method = 'get' | 'put' | 'post' | 'delete' | 'patch'
+
+/** What a body or an answer holds: a schema by its name, or what is no kind of the API, by media type. */
+export type Content = string | Readonly<Record<string, Schema>>
 
 /** One operation, apart from how a document spells it. */
 export interface Operation {
@@ -11,10 +14,11 @@ export interface Operation {
   readonly tag: string
   readonly description: string
   readonly parameters: readonly Parameter[]
-  readonly body?: { readonly schema: string; readonly required: boolean }
+  readonly body?: { readonly schema: Content; readonly required: boolean }
   /** Media types of the request body. */
   readonly consumes: readonly string[]
-  readonly responses: readonly { readonly code: number; readonly description: string; readonly schema: string }[]
+  /** One without a schema has no body. */
+  readonly responses: readonly { readonly code: number; readonly description: string; readonly schema?: Content }[]
   /** Media types of the answer. */
   readonly produces: readonly string[]
   readonly action?: Action
