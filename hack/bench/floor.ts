@@ -61,7 +61,7 @@ async function measure (rounds: number): Promise<void> {
         await load.command({ do: 'finish' })
       }
       costs.sort((a, b) => a - b)
-      console.log(`${name.padEnd(24)} ${costs[costs.length >> 1]!.toPrecision(3)} µs/op`)
+      console.log(`${name.padEnd(24)} ${costs[costs.length >> 1]!.toFixed(1)} µs/op`)
     }
     load.stop()
     server.kill()
