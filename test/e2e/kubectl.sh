@@ -37,6 +37,7 @@ expect '^database.db.example.com/accounts unchanged$' k apply -f hack/examples/
 expect '^Warning: db.example.com/v1beta1 Database is deprecated; use db.example.com/v1 Database$' k apply -f hack/examples/
 expect '^webapp.example.com/shop unchanged$' k apply -f hack/examples/
 expect '^custommetric.metrics.example.com/queue-length unchanged$' k apply -f hack/examples/
+expect '^metricmapping.metrics.example.com/http-requests unchanged$' k apply -f hack/examples/
 
 step 'get prints the columns'
 expect '^NAME +REPLICAS +READY +PHASE +AGE$' k get webapps
@@ -184,7 +185,8 @@ step 'delete: by file, by label, and everything'
 expect '^custommetric.metrics.example.com "queue-length" deleted' k delete -f hack/examples/custommetrics.yaml
 expect '^webapp.example.com "shop" deleted' k delete wa -l app=shop
 expect '^database.db.example.com "legacy" deleted' k delete databases.db.example.com --all
-for kind in custommetrics webapps databases.mycompany.io databases.db.example.com; do
+expect '^metricmapping.metrics.example.com "queue-depth" deleted' k delete -f hack/examples/metricmappings.yaml
+for kind in custommetrics metricmappings webapps databases.mycompany.io databases.db.example.com; do
   expect "^No resources found in $ns namespace.$" k get "$kind"
 done
 
