@@ -5,6 +5,10 @@ import type { Store } from '../../registry/generic/store/store.js'
 
 /** What is told of a store's objects. */
 export interface StoreConsumer {
+  /** Everything is about to be told, for the first time or anew. */
+  readonly onBegin?: () => void
+  /** Everything that there is has been told. */
+  readonly onSynced?: () => void
   /** An object is there, or has changed. Told again of everything after a watch was cut. */
   readonly onObject: (object: ServedObject) => void
   readonly onDeleted: (namespace: string, name: string) => void
@@ -15,14 +19,19 @@ export interface StoreConsumer {
 /** More than a burst of writes; a follower that is cut nevertheless begins anew. */
 const bufferSize = 100_000
 
-/** Follows every object of a store by the events of its cache. When the watch is cut it begins anew and tells what has gone meanwhile. */
+/**
+ * Follows every object of a store by the events of its cache. When the watch is cut it begins anew and tells what has gone meanwhile,
+ * before it is synced.
+ */
 export class StoreFollower {
   readonly #store: Pick<Store, 'cacher' | 'watch'>
   readonly #consumer: StoreConsumer
   readonly #stop = new AbortController()
-  readonly #known = new Map<string, { readonly namespace: string; readonly name: string }>()
+  /** `namespace/name` of what has been told. */
+  readonly #known = new Set<string>()
   #running: Promise<void> | undefined
   #synced = false
+  #cut: () => void = () => {}
 
   constructor (store: Pick<Store, 'cacher' | 'watch'>, consumer: StoreConsumer) {
     this.#store = store
@@ -34,6 +43,9 @@ export class StoreFollower {
 
   /** Begins; idempotent. */
   start (): void { this.#running ??= this.#run() }
+
+  /** Begins anew, as if the watch had been cut. */
+  restart (): void { this.#cut() }
 
   /** Resolves when nothing is told any more. The cache ends the watch when it is stopped, too. */
   async stop (): Promise<void> {
@@ -66,6 +78,12 @@ export class StoreFollower {
     }
     watcher.onReadable(() => { wake() })
     signal.addEventListener('abort', close, { once: true })
+    let cut = false
+    this.#cut = () => {
+      cut = true
+      close()
+    }
+    this.#consumer.onBegin?.()
     let initial: Set<string> | undefined = new Set()
     try {
       for (;;) {
@@ -74,38 +92,42 @@ export class StoreFollower {
           if (event.type !== 'BOOKMARK') {
             this.#tell(event.type, event.item.value, initial)
           } else if (event.initialEventsEnd && initial !== undefined) {
-            for (const [key, gone] of this.#known) if (!initial.has(key)) this.#forget(key, gone)
+            for (const key of this.#known) if (!initial.has(key)) this.#forget(key)
             initial = undefined
             this.#synced = true
+            this.#consumer.onSynced?.()
           }
         }
         if (events.length > 0) {
           await new Promise(resolve => { setImmediate(resolve) })
           continue
         }
-        if (watcher.ended !== undefined) return watcher.ended.reason
+        if (watcher.ended !== undefined) return cut ? 'cut' : watcher.ended.reason
         await readable
         readable = new Promise(resolve => { wake = resolve })
       }
     } finally {
+      this.#cut = () => {}
       signal.removeEventListener('abort', close)
       watcher.close()
     }
   }
+
   #tell (type: string, object: ServedObject, initial: Set<string> | undefined): void {
     const key = `${object.namespace}/${object.name}`
     if (type === 'DELETED') {
       initial?.delete(key)
-      this.#forget(key, object)
+      this.#forget(key)
       return
     }
     initial?.add(key)
-    this.#known.set(key, { namespace: object.namespace, name: object.name })
+    this.#known.add(key)
     this.#consumer.onObject(object)
   }
 
-  #forget (key: string, { namespace, name }: { readonly namespace: string; readonly name: string }): void {
+  #forget (key: string): void {
     this.#known.delete(key)
-    this.#consumer.onDeleted(namespace, name)
+    const slash = key.indexOf('/')
+    this.#consumer.onDeleted(key.slice(0, slash), key.slice(slash + 1))
   }
 }
