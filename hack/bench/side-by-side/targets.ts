@@ -65,6 +65,6 @@ export function verdict (target: Target, value: number): string {
   const bound = 'most' in target.bound ? target.bound.most : target.bound.least
   // The table shows ratios itself; one that it would round to the target is told more exactly.
   const shown = (target.quantity === 'CPU ratio' || target.quantity === 'growth') && value.toFixed(2) !== bound.toFixed(2)
-  const reached = shown ? '' : ` (${Number(value.toFixed(3))})`
+  const reached = shown ? '' : ` (${Number(value.toFixed(value < 10 ? 3 : 0))})`
   return `missed${reached}${target.explained === undefined ? '' : `: README "${target.explained}"`}`
 }
