@@ -6,6 +6,7 @@ import type { Terminal } from './install/terminal.js'
 import { readApiserverCommand, urlOf, type ApiserverConfig } from './options/apiserver-options.js'
 import type { ApiServer } from './server.js'
 import type { Channel, PrimaryLink } from './workers/primary-link.js'
+import { boundYoungGeneration } from './young-generation.js'
 
 const usage = `annex serves Kubernetes APIs of your own, with storage of their own.
 
@@ -111,6 +112,7 @@ const logOf = (config: ApiserverConfig): Logger => pino({ level: config.verbosit
 
 /** A server whose caches are filled, or undefined if it was said why there is none. */
 async function started (config: ApiserverConfig, log: Logger, link?: PrimaryLink): Promise<ApiServer | undefined> {
+  boundYoungGeneration()
   const { ApiServer: Server } = await import('./server.js')
   try {
     const server = await Server.start(config, { log, ...(link && { primary: link }) })
