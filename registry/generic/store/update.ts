@@ -52,7 +52,8 @@ export async function update (context: StoreContext, name: string, options: Upda
   const { groupResource } = context.resource
   const interpret = (error: unknown): unknown => interpretStorageError(error, { verb: 'update', groupResource, name })
 
-  let current = context.cacher.ready() ? context.cacher.get(key)?.value : undefined
+  // A dry run makes no swap that would tell that the cache is behind.
+  let current = !options.dryRun && context.cacher.ready() ? context.cacher.get(key)?.value : undefined
   let stored: Stored | undefined
   let fromStore = false
   const believe = (found: Stored | undefined): void => {
