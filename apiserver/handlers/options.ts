@@ -38,8 +38,10 @@ export function writingOptions (query: URLSearchParams, kind: 'CreateOptions' | 
 /** The manager of a write that names none: the User-Agent up to the first slash, printable characters, at most 128 bytes. */
 export function managerName (fieldManager: string, userAgent: string | undefined): string {
   if (fieldManager !== '') return fieldManager
+  const product = (userAgent ?? '').split('/', 1)[0]!
+  if (/^[ -~]*$/.test(product)) return product.slice(0, 128)
   let out = ''
-  for (const ch of (userAgent ?? '').split('/')[0]!) {
+  for (const ch of product) {
     if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(ch)) continue
     if (Buffer.byteLength(out) + Buffer.byteLength(ch) > 128) break
     out += ch

@@ -33,7 +33,8 @@ abstract class SeriesSet<L extends string, S> {
 
   /** The series of these label values. */
   of (labels: Readonly<Record<L, string>>): S {
-    const key = this.#labelNames.map(name => labels[name]).join('\0')
+    // The counters of every request have one label.
+    const key = this.#labelNames.length === 1 ? labels[this.#labelNames[0]!] : this.#labelNames.map(name => labels[name]).join('\0')
     let found = this.#series.get(key)
     if (found === undefined) {
       const own = Object.fromEntries(this.#labelNames.map(name => [name, labels[name]])) as Record<L, string>

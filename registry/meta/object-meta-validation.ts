@@ -123,8 +123,12 @@ function validateManagedFields (entries: readonly ManagedFieldsEntry[] | undefin
   return errors
 }
 
+/** What nearly every manager is named in; all of it is letters, marks, numbers, punctuation, symbols and the blank. */
+const printableAscii = /^[ -~]*$/
+
 /** At most 128 bytes, all printable. */
 export function validateFieldManager (manager: string, path: string): FieldError[] {
+  if (manager.length <= 128 && printableAscii.test(manager)) return []
   const errors: FieldError[] = []
   if (Buffer.byteLength(manager) > 128) errors.push(tooLong(path, 128))
   let at = 0
