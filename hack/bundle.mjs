@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const output = join(root, 'dist/apiserver')
@@ -81,6 +82,8 @@ async function record () {
       if (Date.now() > until) throw new Error('the server did not become ready')
       await new Promise(resolve => { setTimeout(resolve, 10) })
     }
+    // V8 takes code of its own flags only, and the server sets this one after its code has been read (apiserver/young-generation.ts).
+    setFlagsFromString('--semi-space-growth-factor=2')
     writeFileSync(`${command.codeFile}.new`, command.code())
     renameSync(`${command.codeFile}.new`, command.codeFile)
     process.kill(process.pid, 'SIGTERM')
