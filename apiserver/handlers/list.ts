@@ -25,5 +25,7 @@ export async function handleList (context: RequestContext, scope: RequestScope):
     if (scope.endingNamespaces === undefined || options.continueToken !== '') throw error
     return scope.endingNamespaces.list(scope.store, namespace, error)
   })
+  const turn = scope.largeAnswers.turn(result.items.length)
+  if (turn !== undefined) await turn
   await respond(context, { status: 200, ...presentList(result.items, result, shown, scope.resource.names.listKind) })
 }

@@ -5,6 +5,7 @@ import type { EndingNamespaces } from '../admission/ending-namespaces.js'
 import type { FieldManager } from '../apply/field-manager.js'
 import { negotiateOutput, type OutputFormat } from '../negotiation/accept.js'
 import type { RequestContext } from '../request-context.js'
+import type { LargeAnswers } from '../responses/large-answers.js'
 import type { Presentation } from '../responses/presentation.js'
 import { tableOptions } from '../responses/table.js'
 
@@ -20,6 +21,8 @@ export interface RequestScope {
   /** Who lets namespaces end while the store is away; absent without a cluster. */
   readonly endingNamespaces: EndingNamespaces | undefined
   readonly limits: RequestLimits
+  /** When a large list is put together. */
+  readonly largeAnswers: LargeAnswers
   /** Whether the caller may also create, for a write that turns out to be one. @throws StatusError 403 */
   readonly authorizeCreate: (context: RequestContext) => Promise<void>
 }

@@ -20,6 +20,7 @@ import { handleWatch } from '../handlers/watch.js'
 import type { HealthChecks } from '../health/health-checks.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { RequestContext } from '../request-context.js'
+import { LargeAnswers } from '../responses/large-answers.js'
 import { respond } from '../responses/respond.js'
 import type { WatchSink } from '../responses/watch-sink.js'
 import type { VirtualApi } from './virtual-api.js'
@@ -43,6 +44,7 @@ export interface RouterOptions {
 export class Router {
   readonly #options: RouterOptions
   readonly #endpoints: Endpoints
+  readonly #largeAnswers = new LargeAnswers()
 
   constructor (options: RouterOptions) {
     this.#options = options
@@ -93,6 +95,7 @@ export class Router {
     const { admission, authorizer, endingNamespaces, limits, storeOf } = this.#options
     return {
       resource, version, subresource, limits,
+      largeAnswers: this.#largeAnswers,
       admission: admission?.of(resource.groupResource),
       endingNamespaces,
       store: storeOf.get(resource)!,
