@@ -34,16 +34,16 @@ export const targets: readonly Target[] = [
   ...cpu('embedded', 0.2, ['get HTTP/1.1'], 'HTTP/1.1'),
   ...cpu('etcd', 0.2, ['list 500', 'list all', 'list as Table', 'list by label', 'paged list'], 'Lists'),
   ...cpu('etcd', 0.5, ['watch, 300 watchers', 'watch, 3,000 watchers'], 'A watch event'),
-  ...cpu('etcd', 0.8, ['create', 'create, 64 writers', 'update']),
-  ...cpu('etcd', 0.7, ['merge patch', 'apply']),
-  ...cpu('embedded', 0.5, ['create', 'create, 64 writers', 'update', 'merge patch', 'apply']),
+  ...cpu('etcd', 0.8, ['create', 'create, 64 writers', 'update'], 'Writes'),
+  ...cpu('etcd', 0.7, ['merge patch', 'apply'], 'Writes'),
+  ...cpu('embedded', 0.5, ['create', 'create, 64 writers', 'update', 'merge patch', 'apply'], 'Writes'),
   { case: 'create, 64 writers', server: 'embedded', quantity: 'operations a second', bound: { least: 5000 }, explained: '5,000 creates a second' },
   { case: 'cold start to ready', server: 'embedded', quantity: 'seconds', bound: { most: 0.5 }, explained: 'The start' },
   { case: 'memory, 20,000 objects', server: 'etcd', quantity: 'memory ratio', bound: { most: 0.5 }, explained: 'Memory' },
   { case: 'memory, 20,000 objects', server: 'embedded', quantity: 'memory ratio', bound: { most: 0.5 }, explained: 'Memory' },
   // A constant cost, as far as two measurements of the same cost agree on a machine with other users.
   ...(['etcd', 'embedded'] as const).flatMap(server => ['get HTTP/2', 'watch, 300 watchers'].map((name): Target => (
-    { case: `${name}: 100,000 objects / 1,000`, server, quantity: 'growth', bound: { most: 1.25 } }
+    { case: `${name}: 100,000 objects / 1,000`, server, quantity: 'growth', bound: { most: 1.25 }, explained: 'More objects' }
   ))),
   ...(['etcd', 'embedded'] as const).map((server): Target => ({ case: 'scale: 100,000 objects, 5,000 watchers', server, quantity: 'failures', bound: { most: 0 } }))
 ]
