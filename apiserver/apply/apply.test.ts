@@ -184,7 +184,7 @@ t.test('an int64 and a float64 are the same when the int64 is that float64', asy
   t.notOk(changes(9223372036854775807n, 2 ** 63), 'beyond int64 a number was read as a float64')
   t.notOk(changes(1, 1.0))
   t.ok(changes(9223372036854775807n, 9223372036854775806n), 'two int64 differ exactly')
-  t.ok(changes(9007199254740993n, 2 ** 53))
+  t.notOk(changes(9007199254740993n, 2 ** 53), 'within int64 too: as an integer it would have been a bigint')
   t.ok(changes(9223372036854775807n, 2 ** 64))
 })
 

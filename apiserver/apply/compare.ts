@@ -1,5 +1,4 @@
 import { equalJson } from '../../registry/codec/json-equal.js'
-import { isInt64 } from '../../registry/codec/json-number.js'
 import { isObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, FieldSetBuilder } from './field-set.js'
 import { knownItemElement } from './list-items.js'
@@ -128,6 +127,8 @@ function grouped (list: ListType, items: readonly JsonValue[]): Map<PathElement,
   return groups
 }
 
-/** A float64 beside an int64 is the same when the int64, made a float64, is (structured-merge-diff, `value/value.go`); what is no int64 was read as a float64. */
-const isSameNumber = (a: number | bigint, b: number | bigint): boolean =>
-  isInt64(a) && isInt64(b) ? a == b : Number(a) === Number(b) // eslint-disable-line eqeqeq -- 1 == 1n
+/**
+ * An int64 beside a float64 is the same when it is that float64 (structured-merge-diff, `value/value.go`). What is read as a bigint is an
+ * int64 that no double is sure to hold, and a number as large as that was written as a float64.
+ */
+const isSameNumber = (a: number | bigint, b: number | bigint): boolean => typeof a !== typeof b && Number(a) === Number(b)
