@@ -65,7 +65,8 @@ t.test('comparing values', async t => {
     { name: 'a scalar becomes a map', before: { free: 5 }, after: { free: { a: 1 } }, modified: ['.free'], added: ['.free.a'] },
     { name: 'a list becomes a map', before: { free: [1] }, after: { free: { a: 1 } }, modified: ['.free'], added: ['.free.a'] },
     { name: 'numbers compare by value', before: { free: 9007199254740992n }, after: { free: 9007199254740992 } },
-    { name: 'large integers are exact', before: { free: 9007199254740993n }, after: { free: 9007199254740992 }, modified: ['.free'] }
+    { name: 'an int64 is compared with a float64 as one', before: { free: 9007199254740993n }, after: { free: 9007199254740992 } },
+    { name: 'large integers are exact', before: { free: 9007199254740993n }, after: { free: 9007199254740992n }, modified: ['.free'] }
   ]
   for (const { name, before, after, added = [], modified = [], removed = [] } of table) t.strictSame(compared(before, after), { added, modified, removed }, name)
 })
