@@ -1,6 +1,7 @@
 import { pino, type Logger } from 'pino'
 import { formatCertificates, inspectDirectory } from '../certs/inspect.js'
 import { ensurePki } from '../certs/pki-directory.js'
+import { bindPlainly } from './async-binding.js'
 import { packageVersion } from './cli/package-version.js'
 import type { Terminal } from './install/terminal.js'
 import { readApiserverCommand, urlOf, type ApiserverConfig } from './options/apiserver-options.js'
@@ -36,6 +37,7 @@ const terminal: Terminal = {
 
 /** What `annex ARGS...` does. Answers the exit code: 0 done, 1 failed, 2 the command line is wrong. */
 export async function run (args: readonly string[]): Promise<number> {
+  bindPlainly()
   const [command, ...rest] = args
   switch (command) {
     case 'apiserver': return apiserver(rest)

@@ -30,6 +30,8 @@ export class RequestContext {
   responseBytes = 0
   /** Whether somebody answers for its path; until then group and resource are what a client made up. */
   routed = false
+  /** Its place among the requests under way, while it is one. */
+  slot: number | undefined
   /** What filters want to know when the answer is out; run once, in order. */
   readonly onFinish: ((context: RequestContext) => void)[] = []
   #abort: AbortController | undefined

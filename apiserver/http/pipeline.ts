@@ -2,6 +2,7 @@ import { randomUUID, type X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
 import { newServiceUnavailable, newUnauthorized, StatusError } from '../../registry/meta/status-error.js'
+import { Slots } from '../../storage/slots.js'
 import type { Auditor, AuditRequest } from '../audit/auditor.js'
 import { sourceIPs } from '../audit/source-ips.js'
 import type { AuthenticatorChain } from '../authentication/chain.js'
@@ -49,7 +50,7 @@ export interface Log {
  */
 export class Pipeline {
   readonly #options: PipelineOptions
-  readonly #active = new Set<RequestContext>()
+  readonly #active = new Slots<RequestContext>()
   readonly #impersonator: Impersonator
   #draining = false
 
@@ -127,7 +128,7 @@ export class Pipeline {
       auditId: typeof header === 'string' && /^[\x21-\x7e]{1,64}$/.test(header) ? header : randomUUID(),
       receivedAt: performance.now()
     })
-    this.#active.add(context)
+    context.slot = this.#active.add(context)
     if (this.#draining) lastOfItsConnection(context)
     return context
   }
@@ -217,7 +218,9 @@ export class Pipeline {
   }
 
   #finish (context: RequestContext): void {
-    if (!this.#active.delete(context)) return
+    if (context.slot === undefined) return
+    this.#active.remove(context.slot)
+    context.slot = undefined
     context.audit?.finish(context.statusCode || undefined)
     if (context.statusCode !== 0) this.#options.metrics.finished(context)
     context.finish()

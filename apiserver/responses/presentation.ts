@@ -24,7 +24,7 @@ const metadataViews = { v1: 'metadata:v1', v1beta1: 'metadata:v1beta1' } as cons
 export function metadataBytes (object: ServedObject, view: OutputView): Buffer {
   return object.view(metadataViews[view.version], () => {
     const { metadata } = object.storageObject()
-    return Buffer.from(`{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${view.version}","metadata":${printJson(asJson(metadata as never))}}`)
+    return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${view.version}","metadata":${printJson(asJson(metadata as never))}}`
   })
 }
 

@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { constants, gzip as gzipCallback } from 'node:zlib'
 import { isMetricRead } from '../metrics-api/metric-groups.js'
 import type { RequestContext } from '../request-context.js'
+import { bodyMemory } from './body-memory.js'
 
 const gzip = promisify(gzipCallback)
 const gzipThreshold = 128 * 1024
@@ -40,7 +42,9 @@ export async function respond (context: RequestContext, answer: Answer): Promise
   let length = 0
   for (const p of pieces) length += p.length
   if (length > gzipThreshold && answer.compressible !== false && acceptsGzip(context.header('accept-encoding'))) {
-    pieces = [await gzip(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length), { level: constants.Z_BEST_SPEED })]
+    const plain = inOnePiece(pieces, length)
+    pieces = [await gzip(plain, { level: constants.Z_BEST_SPEED })]
+    bodyMemory.giveBack(plain)
     length = pieces[0]!.length
     headers['content-encoding'] = 'gzip'
     headers['vary'] = headers['vary'] === undefined ? 'Accept-Encoding' : `${String(headers['vary'])}, Accept-Encoding`
@@ -50,9 +54,24 @@ export async function respond (context: RequestContext, answer: Answer): Promise
   context.statusCode = answer.status
   context.responseBytes = length
   res.writeHead(answer.status, headers as Record<string, string>)
-  if (length === 0 || context.req.method === 'HEAD') res.end()
-  else if (pieces.length === 1) res.end(pieces[0]!)
-  else res.end(Buffer.concat(pieces, length))
+  if (length === 0 || context.req.method === 'HEAD') return void res.end()
+  const body = inOnePiece(pieces, length)
+  if (!bodyMemory.isLent(body)) return void res.end(body)
+  // Only a success says that every byte has been handed on; what a stream that was reset still holds, the garbage collector knows.
+  const written = (error?: Error | null): void => { if (error === undefined || error === null) bodyMemory.giveBack(body) }
+  ;(res as ServerResponse).write(body, written) // the compatible response of HTTP/2 takes the same
+  res.end()
+}
+
+function inOnePiece (pieces: readonly Buffer[], length: number): Buffer {
+  if (pieces.length === 1) return pieces[0]!
+  const body = bodyMemory.take(length)
+  let at = 0
+  for (const piece of pieces) {
+    body.set(piece, at)
+    at += piece.length
+  }
+  return body
 }
 
 const acceptsGzip = (header: string | undefined): boolean =>

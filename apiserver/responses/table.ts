@@ -1,4 +1,5 @@
 import { printInOrder, printJson } from '../../registry/codec/json-print.js'
+import { keptBytes } from '../../registry/codec/kept-bytes.js'
 import { ageColumn } from '../../registry/generic/define-resource.js'
 import type { ColumnDefinition } from '../../registry/generic/resource-definition.js'
 import type { ResourceVersion } from '../../registry/generic/resource.js'
@@ -118,7 +119,7 @@ function rowBytes (row: Row, ages: Ages): Buffer {
   if (bytes !== undefined) return bytes
   let text = pieces[0]!
   for (let i = 0; i < dates.length; i++) text += ageJson(row.ages[i]!) + pieces[i + 1]!
-  return row.bytes = Buffer.from(text)
+  return row.bytes = keptBytes(text)
 }
 
 const noObject = Buffer.from('null')

@@ -1,6 +1,7 @@
 import type { ServedObject } from '../../registry/generic/served-object.js'
 import { newNotAcceptable } from '../../registry/meta/status-error.js'
 import type { OutputFormat } from '../negotiation/accept.js'
+import { bodyMemory } from './body-memory.js'
 import { metadataBytes, typedListMeta, type ListMeta, type Presentation } from './presentation.js'
 import type { Answer } from './respond.js'
 import { tableBytes } from './table.js'
@@ -45,7 +46,7 @@ function encodeList (objects: readonly ServedObject[], bytesOf: (object: ServedO
     items.push(bytes)
     length += bytes.length
   }
-  const list = Buffer.allocUnsafe(length)
+  const list = bodyMemory.take(length)
   list.set(head)
   let at = head.length
   for (let i = 0; i < items.length; i++) {

@@ -1,6 +1,7 @@
 import type { Revision } from '../../storage/interfaces.js'
 import { parseStored } from '../codec/stored.js'
 import { printJson } from '../codec/json-print.js'
+import { keptBytes } from '../codec/kept-bytes.js'
 import { asJson, type KubeObject, type ObjectMeta } from '../meta/object-meta.js'
 import { fromStorageVersion } from './conversion.js'
 import type { Resource, ResourceVersion } from './resource.js'
@@ -39,7 +40,7 @@ export class ServedObject {
   static of (resource: Resource, object: KubeObject, revision: Revision | undefined): ServedObject {
     if (revision === undefined) delete object.metadata.resourceVersion
     else object.metadata.resourceVersion = revision.toString()
-    return new ServedObject(resource, revision ?? 0n, object.metadata, Buffer.from(printJson(asJson(object))))
+    return new ServedObject(resource, revision ?? 0n, object.metadata, keptBytes(printJson(asJson(object))))
   }
 
   /** From what the store holds. Defaults that the schema gained since the object was written are filled in. @throws SyntaxError */
@@ -66,14 +67,14 @@ export class ServedObject {
 
   /** The JSON of the object in a served version. */
   bytes (version: ResourceVersion): Buffer {
-    return version.storage ? this.#bytes : this.view(`v:${version.name}`, () => Buffer.from(printJson(asJson(this.object(version)))))
+    return version.storage ? this.#bytes : this.view(`v:${version.name}`, () => printJson(asJson(this.object(version))))
   }
 
-  /** A derived representation, made once per object and name. */
-  view (name: string, make: () => Buffer): Buffer {
+  /** A derived representation, of a text that is made once per object and name. */
+  view (name: string, make: () => string): Buffer {
     const views = this.#views ??= new Map()
     let bytes = views.get(name)
-    if (bytes === undefined) views.set(name, bytes = make())
+    if (bytes === undefined) views.set(name, bytes = keptBytes(make()))
     return bytes
   }
 

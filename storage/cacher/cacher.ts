@@ -312,7 +312,7 @@ export class Cacher<T> {
     return new Reflector({
       storage: options.storage,
       prefix: options.prefix,
-      pageSize: options.listPageSize ?? 1_000,
+      pageSize: options.listPageSize ?? 500,
       backoffMs: options.backoffMs ?? { initial: 100, max: 5_000 },
       clock: this.#clock,
       target: {

@@ -49,7 +49,7 @@ export interface CacherOptions<T> {
   readonly freshTimeoutMs?: number | undefined
   /** Time between two bookmarks of a watcher. Default one minute. */
   readonly bookmarkIntervalMs?: number | undefined
-  /** Keys read from the storage at once when the cache is filled. Default 1,000. */
+  /** Keys read from the storage at once when the cache is filled. Default 500: what a page needs for a moment leaves holes among what stays, and etcd counts the rest anew for each. */
   readonly listPageSize?: number | undefined
   /** First and longest pause between attempts while the storage is away. Default 100 ms and 5 s. */
   readonly backoffMs?: { readonly initial: number; readonly max: number } | undefined

@@ -21,6 +21,8 @@ export class RevisionReader {
   readonly #options: RevisionReaderOptions
   #underWay: Promise<Revision> | undefined
   #next: Promise<Revision> | undefined
+  /** Of the call under way; another one's once it was used. An AbortSignal is not for throwing away: V8 makes a hidden class of each. */
+  #abort = new AbortController()
 
   constructor (options: RevisionReaderOptions) {
     this.#options = options
@@ -55,9 +57,10 @@ export class RevisionReader {
   async #call (): Promise<Revision> {
     const { storage, clock, timeoutMs, known, onAnswer } = this.#options
     const before = known()
-    const abort = new AbortController()
+    const abort = this.#abort
     const timedOut = (): StorageError => {
       abort.abort()
+      this.#abort = new AbortController()
       return new StorageError('Unavailable', `the storage did not tell its revision within ${timeoutMs} ms`)
     }
     const revision = await waitWithin(storage.currentRevision({ signal: abort.signal }), { clock, timeoutMs, timedOut })

@@ -1,6 +1,7 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3'
 import { StorageError, isStorageError } from '../errors.js'
 import type { GetResult, ListOptions, ListResult, Revision, Storage, StorageWatch, WatchOptions } from '../interfaces.js'
+import { Slots } from '../slots.js'
 import { EtcdClient, UnsettledWrite, newClosed, type ReadOptions } from './client.js'
 import { Compactor } from './compactor.js'
 import type { RangeFields } from './kv-messages.js'
@@ -29,7 +30,7 @@ export class Etcd3Storage implements Storage {
   readonly #progress: Progress
   readonly #compactor: Compactor
   readonly #watches = new Set<EtcdWatch>()
-  readonly #writes = new Set<Promise<unknown>>()
+  readonly #writes = new Slots<Promise<unknown>>()
   readonly #ownKey: Buffer
   #closed: Promise<void> | undefined
 
@@ -146,11 +147,11 @@ export class Etcd3Storage implements Storage {
       if (this.#closed !== undefined) throw newClosed()
       return await this.#transact(write)
     })
-    this.#writes.add(written)
+    const slot = this.#writes.add(written)
     try {
       return await written
     } finally {
-      this.#writes.delete(written)
+      this.#writes.remove(slot)
     }
   }
 
