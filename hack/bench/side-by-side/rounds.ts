@@ -11,7 +11,7 @@ export interface Compared { readonly server: BenchServer; readonly load: Load; r
 const roundCpuMs = 500
 /** CPU time of the server before its first round: what is compared is compiled code, not just-in-time compilers. Or so much time has gone. */
 const warmUpCpuMs = 1200
-const warmUpMs = 8000
+const warmUpMs = 12_000
 
 let runNumber = 0
 
@@ -37,7 +37,7 @@ async function warmUp (one: LoadCase, each: Compared, stored: number): Promise<n
     const { cpuMs } = await sample(one, each, operations, stored)
     spent += cpuMs
     operations = roundOperations(one, cpuMs / operations)
-    if (spent >= warmUpCpuMs || performance.now() > until) return operations
+    if (spent >= (one.warmUpCpuMs ?? warmUpCpuMs) || performance.now() > until) return operations
   }
 }
 

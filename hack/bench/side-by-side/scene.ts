@@ -9,6 +9,8 @@ export interface LoadCase {
   readonly operations: number
   /** Operations of the longest round, where more would not be the same. */
   readonly most?: number
+  /** CPU time of the server before the first round, where it must be more than that of others. */
+  readonly warmUpCpuMs?: number
   /** Everything that is not measured, before. Answers what is measured, and what is done afterwards. */
   readonly prepare: (scene: Scene) => Promise<{ readonly run: () => Promise<void>; readonly finish?: () => Promise<void> }>
 }
