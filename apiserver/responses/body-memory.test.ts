@@ -32,6 +32,19 @@ t.test('no more is kept than the limit', async t => {
   t.equal(new Set(bodies.map(body => body.buffer)).size, 10)
   for (const body of bodies) memory.giveBack(body)
   t.equal(memory.freeBytes, 768 * kb)
+  t.equal(memory.take(256 * kb).buffer, bodies[7]!.buffer, 'what came last is there')
+  memory.giveBack(memory.take(1001 * kb))
+  t.equal(memory.freeBytes, 512 * kb, 'one that is larger than all of it is not kept')
+})
+
+t.test('sizes that nobody wants any more make room', async t => {
+  const memory = new BodyMemory(1024 * kb)
+  for (const body of Array.from({ length: 16 }, () => memory.take(64 * kb))) memory.giveBack(body)
+  const large = memory.take(640 * kb)
+  memory.giveBack(large)
+  t.equal(memory.freeBytes, 1024 * kb)
+  t.equal(memory.take(640 * kb).buffer, large.buffer)
+  t.equal(memory.freeBytes, 384 * kb)
 })
 
 t.test('what is given back twice, or was never taken, is not lent to two', async t => {

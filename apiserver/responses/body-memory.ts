@@ -7,7 +7,8 @@ const step = 64 * 1024
  * Memory of large bodies that have been sent, to be used for others. A list that was sent is garbage which only a collection frees, and V8 waits
  * with that until there are 64 MB of it; besides, memory that is new costs a page fault for every 4 KB.
  *
- * At most `maxBytes` are kept; what comes back beyond that is left to the garbage collector, as is what nobody gives back.
+ * At most `maxBytes` are kept. Beyond that what has lain there longest is left to the garbage collector, so that sizes which nobody wants any more
+ * make room; so is what nobody gives back.
  */
 export class BodyMemory {
   readonly #maxBytes: number
@@ -30,6 +31,7 @@ export class BodyMemory {
     return body
   }
 
+  /** Whether it was taken here and has not been given back. */
   isLent (body: Buffer): boolean { return this.#lent.has(body) }
 
   /**
@@ -39,9 +41,10 @@ export class BodyMemory {
     const memory = this.#lent.get(body)
     if (memory === undefined) return
     this.#lent.delete(body)
-    if (this.#freeBytes + memory.length > this.#maxBytes) return
+    if (memory.length > this.#maxBytes) return
     this.#free.push(memory)
     this.#freeBytes += memory.length
+    while (this.#freeBytes > this.#maxBytes) this.#freeBytes -= this.#free.shift()!.length
   }
 
   /** The smallest that is large enough, and not four times as large: a page would hold the memory of a full list. */
