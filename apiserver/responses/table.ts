@@ -1,5 +1,4 @@
 import { printInOrder, printJson } from '../../registry/codec/json-print.js'
-import { keptBytes } from '../../registry/codec/kept-bytes.js'
 import { ageColumn } from '../../registry/generic/define-resource.js'
 import type { ColumnDefinition } from '../../registry/generic/resource-definition.js'
 import type { ResourceVersion } from '../../registry/generic/resource.js'
@@ -7,6 +6,7 @@ import type { ServedObject } from '../../registry/generic/served-object.js'
 import { fieldErrorText, invalid } from '../../registry/meta/field-error.js'
 import { asJson } from '../../registry/meta/object-meta.js'
 import { newBadRequest } from '../../registry/meta/status-error.js'
+import { keptText } from '../../storage/kept-bytes.js'
 import { ageSince, cellFor, compileColumn, dateOf, type CellColumn, type Since } from '../../registry/schema/table-cell.js'
 import type { Scale } from '../handlers/scale-object.js'
 import { metadataBytes, typedListMeta, type ListMeta, type Presentation, type TableOptions } from './presentation.js'
@@ -119,7 +119,7 @@ function rowBytes (row: Row, ages: Ages): Buffer {
   if (bytes !== undefined) return bytes
   let text = pieces[0]!
   for (let i = 0; i < dates.length; i++) text += ageJson(row.ages[i]!) + pieces[i + 1]!
-  return row.bytes = keptBytes(text)
+  return row.bytes = keptText(text)
 }
 
 const noObject = Buffer.from('null')

@@ -1,7 +1,7 @@
 import type { Revision } from '../../storage/interfaces.js'
+import { keptText } from '../../storage/kept-bytes.js'
 import { parseStored } from '../codec/stored.js'
 import { printJson } from '../codec/json-print.js'
-import { keptBytes } from '../codec/kept-bytes.js'
 import { asJson, type KubeObject, type ObjectMeta } from '../meta/object-meta.js'
 import { fromStorageVersion } from './conversion.js'
 import type { Resource, ResourceVersion } from './resource.js'
@@ -40,7 +40,7 @@ export class ServedObject {
   static of (resource: Resource, object: KubeObject, revision: Revision | undefined): ServedObject {
     if (revision === undefined) delete object.metadata.resourceVersion
     else object.metadata.resourceVersion = revision.toString()
-    return new ServedObject(resource, revision ?? 0n, object.metadata, keptBytes(printJson(asJson(object))))
+    return new ServedObject(resource, revision ?? 0n, object.metadata, keptText(printJson(asJson(object))))
   }
 
   /** From what the store holds. Defaults that the schema gained since the object was written are filled in. @throws SyntaxError */
@@ -74,7 +74,7 @@ export class ServedObject {
   view (name: string, make: () => string): Buffer {
     const views = this.#views ??= new Map()
     let bytes = views.get(name)
-    if (bytes === undefined) views.set(name, bytes = keptBytes(make()))
+    if (bytes === undefined) views.set(name, bytes = keptText(make()))
     return bytes
   }
 

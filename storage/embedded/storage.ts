@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StorageError } from '../errors.js'
 import type { GetResult, ListOptions, ListResult, Revision, Storage, StorageEvent, StorageWatch, StoredValue, WatchOptions } from '../interfaces.js'
+import { keptCopy } from '../kept-bytes.js'
 import { CommitQueue, type CommitStats } from './commit-queue.js'
 import { Compactor, type CompactionStats } from './compactor.js'
 import { makeDirectory, openDatabase, unusableError, type OpenDatabase } from './database.js'
@@ -130,12 +131,12 @@ export class EmbeddedStorage implements Storage {
 
   async create (key: string, value: Buffer): Promise<{ revision: Revision }> {
     this.#checkSize(key, value)
-    return await this.#commits.submit({ key, value: copyOf(value), expected: undefined })
+    return await this.#commits.submit({ key, value: keptCopy(value), expected: undefined })
   }
 
   async update (key: string, value: Buffer, { modRevision }: { modRevision: Revision }): Promise<{ revision: Revision }> {
     this.#checkSize(key, value)
-    return await this.#commits.submit({ key, value: copyOf(value), expected: modRevision })
+    return await this.#commits.submit({ key, value: keptCopy(value), expected: modRevision })
   }
 
   async delete (key: string, { modRevision }: { modRevision: Revision }): Promise<{ revision: Revision }> {
@@ -304,13 +305,6 @@ export class EmbeddedStorage implements Storage {
       throw new StorageError('TooLarge', `the value of ${key} has ${value.length} bytes, and ${this.#maxValueBytes} are allowed`, { key })
     }
   }
-}
-
-/** A value as it is now. It is kept as an event, so it has memory of its own: a piece of Node's pool would keep the 8 KB around it, too. */
-function copyOf (value: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(value.length)
-  value.copy(copy)
-  return copy
 }
 
 /** A watch of a store that is closed: its iteration fails. */
