@@ -119,7 +119,8 @@ export class EmbeddedStorage implements Storage {
       const items: StoredValue[] = []
       let rest: KeyRange | undefined = range
       while (rest !== undefined && items.length < limit) {
-        if (items.length > 0) await this.#pause(options.signal)
+        // Also after a turn that found nothing: keys that are newer than the revision, or gone before it, take their time too.
+        if (rest !== range) await this.#pause(options.signal)
         const { found, next } = this.#tables.scan(rest, revision, { limit: limit - items.length, budget: keysPerTurn, isHead: this.#isHead(revision) })
         for (const modRevision of found) items.push(this.#tables.value(modRevision))
         rest = next === undefined ? undefined : { start: next, end: range.end }

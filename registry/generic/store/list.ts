@@ -59,17 +59,25 @@ export async function list (context: StoreContext, query: ListQuery): Promise<Li
   const { resourceVersion: rv, resourceVersionMatch: match } = query
   if (rv === '' || rv === '0') {
     try {
-      const revision = await context.cacher.waitFresh(rv === '' ? 'consistent' : 'any', query.signal)
-      return fromCache(context, query, revision, rv === '0' ? 0 : query.limit)
+      await context.cacher.waitFresh(rv === '' ? 'consistent' : 'any', query.signal)
+      return fromCache(context, query, rv === '0' ? 0 : query.limit)
     } catch (error) {
       if (!lagging(error, rv)) throw interpretWait(context, error, undefined, 'list')
-      return fromStore(context, query, await context.storage.currentRevision({ signal: query.signal }), undefined)
     }
+    return fromStore(context, query, await currentRevision(context, query.signal), undefined)
   }
   const wanted = BigInt(rv)
   if (match === 'Exact' || (match === '' && query.limit > 0)) return exactly(context, query, wanted, undefined)
-  const revision = await waitFresh(context, wanted, 'list', query.signal)
-  return fromCache(context, query, revision, query.limit)
+  await waitFresh(context, wanted, 'list', query.signal)
+  return fromCache(context, query, query.limit)
+}
+
+async function currentRevision (context: StoreContext, signal: AbortSignal | undefined): Promise<Revision> {
+  try {
+    return await context.storage.currentRevision({ signal })
+  } catch (error) {
+    throw interpretStorageError(error, { verb: 'list', groupResource: context.resource.groupResource })
+  }
 }
 
 async function continued (context: StoreContext, query: ListQuery): Promise<ListResult> {
@@ -82,25 +90,29 @@ async function continued (context: StoreContext, query: ListQuery): Promise<List
     throw error instanceof ContinueTokenError ? newBadRequest(`invalid continue token: ${error.message}`) : error
   }
   if (token.revision < 0n) {
-    const revision = await waitFresh(context, 'consistent', 'list', query.signal)
-    return fromCache(context, query, revision, query.limit, token.startKey)
+    await waitFresh(context, 'consistent', 'list', query.signal)
+    return fromCache(context, query, query.limit, { startKey: token.startKey })
   }
   return exactly(context, query, token.revision, token.startKey)
 }
 
-function fromCache (context: StoreContext, query: ListQuery, revision: Revision, limit: number, startKey?: string): ListResult {
+/**
+ * What the cache holds now, with the revision that it has now: after a wait it may be further than the wait said. `at` is a revision whose
+ * state is known to be the same.
+ */
+function fromCache (context: StoreContext, query: ListQuery, limit: number, { startKey, at }: { startKey?: string | undefined, at?: Revision } = {}): ListResult {
   const scope = scopeOf(context, query.namespace)
   if (query.name !== undefined) {
     const item = context.cacher.get(keyOf(context, query.namespace, query.name))
-    const items = item !== undefined && (query.matches?.(item.value) ?? true) ? [item.value] : []
-    return { items, resourceVersion: revision.toString(), continueToken: '', remainingItemCount: undefined }
+    return oneOrNone(query, item?.value, at ?? context.cacher.currentRevision!)
   }
-  const { items, remaining } = context.cacher.list({
+  const { items, remaining, revision: now } = context.cacher.list({
     scope,
     ...(startKey !== undefined && { startKey }),
     ...(limit > 0 && { limit }),
     ...(query.matches && { matches: query.matches })
   })
+  const revision = at ?? now
   const more = limit > 0 && remaining > 0
   return {
     items: items.map(i => i.value),
@@ -114,22 +126,31 @@ function fromCache (context: StoreContext, query: ListQuery, revision: Revision,
 async function exactly (context: StoreContext, query: ListQuery, revision: Revision, startKey: string | undefined): Promise<ListResult> {
   const current = await waitFresh(context, revision, 'list', query.signal)
   if (current >= revision && context.cacher.unchangedSince(revision)) {
-    return fromCache(context, query, revision, query.limit, startKey)
+    return fromCache(context, query, query.limit, { startKey, at: revision })
   }
   return fromStore(context, query, revision, startKey)
 }
 
+/** The answer to a question for one name: it has no pages. */
+function oneOrNone (query: ListQuery, object: ServedObject | undefined, revision: Revision): ListResult {
+  const items = object !== undefined && (query.matches?.(object) ?? true) ? [object] : []
+  return { items, resourceVersion: revision.toString(), continueToken: '', remainingItemCount: undefined }
+}
+
 async function fromStore (context: StoreContext, query: ListQuery, revision: Revision, startKey: string | undefined): Promise<ListResult> {
-  const scope = query.name === undefined ? scopeOf(context, query.namespace) : keyOf(context, query.namespace, query.name)
+  const scope = scopeOf(context, query.namespace)
   const items: ServedObject[] = []
   let from = startKey
   try {
+    if (query.name !== undefined) {
+      const { value } = await context.storage.get(keyOf(context, query.namespace, query.name), { revision, signal: query.signal })
+      return oneOrNone(query, value && ServedObject.fromStored(context.resource, value.value, value.modRevision), revision)
+    }
     for (;;) {
       // With a selector a page of the answer takes more than a page of the store.
       const page = await context.storage.list(scope, { revision, ...(from !== undefined && { startKey: from }), ...(query.limit > 0 && { limit: query.matches ? Math.max(query.limit * 2, 500) : query.limit }), signal: query.signal })
       for (const [i, stored] of page.items.entries()) {
         from = stored.key + '\0'
-        if (query.name !== undefined && stored.key !== scope) continue
         const object = ServedObject.fromStored(context.resource, stored.value, stored.modRevision)
         if (query.matches && !query.matches(object)) continue
         items.push(object)
