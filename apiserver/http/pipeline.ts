@@ -112,7 +112,13 @@ export class Pipeline {
       await this.#options.handle(context, () => new LazySink(accept(req, socket, head).then(ws => { ws.on('error', () => { ws.terminate() }); return webSocketSink(ws, context) })))
     } catch (error) {
       await this.#fail(context, error)
-      socket.end()
+      refused.end()
+    } finally {
+      // A client that keeps its side open must not keep the place of a request.
+      if (refused.writableEnded) {
+        this.#finish(context)
+        socket.end(() => { socket.destroy() })
+      }
     }
   }
 
@@ -299,6 +305,7 @@ class UpgradeResponse {
   }
 
   end (body?: Buffer): void {
+    if (this.writableEnded) return
     this.writableEnded = true
     if (body === undefined) this.#socket.end()
     else this.#socket.end(body)

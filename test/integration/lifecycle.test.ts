@@ -163,6 +163,24 @@ t.test('a changed certificate is used without a restart, and open connections go
   watch.close()
 })
 
+t.test('upgrades that are refused give back their places, though the client keeps its side open', async t => {
+  const policy = join(t.testdir(), 'policy.yaml')
+  writeFileSync(policy, 'apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: all}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: User, name: reader}]\n')
+  const server = await startServer(t, ['--max-requests-inflight=1', `--authorization-policy-file=${policy}`], { inProcess: true })
+  const halfOpen = { port: server.port, host: '127.0.0.1', ca: readFileSync(server.caFile), allowHalfOpen: true }
+  for (const path of ['/healthz', `${webapps}?watch=true`]) {
+    for (let i = 0; i < 3; i++) {
+      const socket = connect(halfOpen)
+      t.teardown(() => { socket.destroy() })
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+      const [answer] = await once(socket.setEncoding('latin1'), 'data') as [string]
+      t.match(answer, /^HTTP\/1\.1 40[34] /)
+      t.equal((await server.request('GET', webapps, { user: { name: 'reader' } })).status, 200)
+    }
+  }
+  t.ok(await server.stop())
+})
+
 // Answered without its body, a request must not hold the end of its server for the two minutes that bodies may take.
 t.test('limits', { timeout: 110_000 }, async t => {
   const policy = join(t.testdir(), 'policy.yaml')
