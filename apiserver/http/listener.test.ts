@@ -17,7 +17,7 @@ async function listen (t: Test, options: Pick<ListenerOptions, 'onRequest' | 'is
 }
 
 async function open (t: Test, port: number): Promise<ClientHttp2Session> {
-  const session = connect(`https://127.0.0.1:${port}`, { ca: authority.certificatePem })
+  const session = connect(`https://127.0.0.1:${port}`, { ca: authority.certificatePem, maxSendHeaderBlockLength: 1 << 20 })
   session.on('error', () => {})
   t.teardown(() => { session.destroy() })
   await once(session, 'connect')
@@ -96,4 +96,26 @@ t.test('a client that does not acknowledge is not waited for without end', async
   await once(socket, 'data')
   await listener.goAway()
   t.pass('it resolves')
+})
+
+t.test('a user may be in hundreds of groups, each of them a header', async t => {
+  const groups = Array.from({ length: 2_000 }, (_, i) => `group-${i}-${'x'.repeat(40)}`)
+  const counting: ListenerOptions['onRequest'] = (req, res) => { res.end(`${req.rawHeaders.filter(name => name === 'x-remote-group').length}`) }
+  for (const proxy of [true, false]) {
+    const { port } = await listen(t, { onRequest: counting, isProxy: () => proxy })
+    const session = await open(t, port)
+    // Until the server's settings have been read the protocol's own limits hold.
+    await new Promise<void>(resolve => { session.ping(() => { resolve() }) })
+    const stream = session.request({ ':path': '/', 'x-remote-group': groups })
+    let received = ''
+    for await (const chunk of stream.setEncoding('utf8')) received += chunk as string
+    t.equal(received, '2000', `HTTP/2, proxy: ${proxy}`)
+    t.equal(session.remoteSettings.maxFrameSize, 1 << 20, 'headers of Go’s clients come in one frame; Node’s clients always split them')
+    const overHttp1 = await new Promise<string>((resolve, reject) => {
+      httpsRequest({ port, host: '127.0.0.1', ca: authority.certificatePem, headers: { 'x-remote-group': groups } }, response => {
+        response.setEncoding('utf8').on('data', resolve)
+      }).on('error', reject).end()
+    })
+    t.equal(overHttp1, '2000', `HTTP/1.1, proxy: ${proxy}`)
+  }
 })

@@ -43,6 +43,12 @@ export interface ConnectionSource {
 const maxSessionMemory = 512
 /** Streams of one HTTP/2 session, as upstream. */
 const maxStreams = 1000
+/** Bytes of a request's headers, as in Go's server. A user may be in hundreds of groups, each of which is a header of its own. */
+const maxHeaderBytes = 1 << 20
+/** How many headers HTTP/2 takes; Node's 128 is less than a user may have. */
+const maxHeaders = 10_000
+/** Bytes of an HTTP/2 frame, as in Go's server: nghttp2 takes headers in more than eight frames for an attack and ends the session, which is everybody's. */
+const maxFrameBytes = 1 << 20
 /** How long a client may take to acknowledge that the server ends, and how long what it sent just before may take to arrive. */
 const [announceMs, settleMs] = [1_000, 150]
 
@@ -64,6 +70,8 @@ export class Listener {
     this.#isProxy = options.isProxy ?? (() => false)
     this.#app = create(options, (req, res) => { this.#onRequest(req, res, options.onRequest) })
     const server = this.#app.server as unknown as Server
+    // Set here, for an HTTP/2 server does not take them as options of its HTTP/1.1. Of a count Node drops what is beyond it without a word.
+    Object.assign(server, { maxHeaderSize: maxHeaderBytes, maxHeadersCount: 0 })
     server.on('upgrade', options.onUpgrade)
     server.on('connection', (socket: Duplex) => {
       this.#accepted.add(socket)
@@ -206,7 +214,7 @@ function create (options: ListenerOptions, onRequest: (req: RawRequest, res: Raw
     requestTimeout: 120_000,
     routerOptions: { maxParamLength: 4096 }
   }
-  const http2 = { allowHTTP1: true, maxSessionMemory, settings: { maxConcurrentStreams: maxStreams }, streamResetBurst: 100_000, streamResetRate: 10_000 }
+  const http2 = { allowHTTP1: true, maxSessionMemory, maxHeaderListPairs: maxHeaders, settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, maxFrameSize: maxFrameBytes }, streamResetBurst: 100_000, streamResetRate: 10_000 }
   // The two servers differ in types that nothing here depends on: requests are handled raw.
   const app = (options.http2
     ? fastify({ ...common, http2: true, http2SessionTimeout: 0, https: { ...https, ...http2 } })
