@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, type JsonValue } from '../../registry/codec/value.js'
 import { FieldSet, type FieldNode } from './field-set.js'
-import { parseElement } from './path-element.js'
+import { parseElement, type PathElement } from './path-element.js'
 
 /**
  * Reads a FieldsV1 document: an object of path elements; `{}` below one is a field without fields below it, `"."` says that the
@@ -64,6 +64,7 @@ function read (json: JsonValue, state: { exact: boolean }): { set: FieldSet; own
   }
   if (!isObject(json)) throw new SyntaxError('expect { or n in fieldsV1')
   const nodes: FieldNode[] = []
+  let places: Map<PathElement, number> | undefined
   let owned = false
   for (const key in json) {
     if (key === '.') {
@@ -75,9 +76,14 @@ function read (json: JsonValue, state: { exact: boolean }): { set: FieldSet; own
     if (element !== key) state.exact = false
     if (element === undefined || below === undefined) continue
     const node = { element, owned: below.owned, children: below.set.isEmpty ? undefined : below.set }
-    const twin = state.exact ? undefined : nodes.find(n => n.element === element) // two spellings of one element
-    if (twin === undefined) nodes.push(node)
-    else nodes[nodes.indexOf(twin)] = FieldSet.ofNodes([twin]).union(FieldSet.ofNodes([node])).nodes[0]!
+    // One element may have several spellings, once there is one that is not canonical.
+    if (!state.exact) places ??= new Map(nodes.map((n, place) => [n.element, place]))
+    const place = places?.get(element)
+    if (place !== undefined) nodes[place] = FieldSet.ofNodes([nodes[place]!]).union(FieldSet.ofNodes([node])).nodes[0]!
+    else {
+      places?.set(element, nodes.length)
+      nodes.push(node)
+    }
   }
   if (nodes.length === 0) {
     if (owned) state.exact = false

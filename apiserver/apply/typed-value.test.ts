@@ -112,3 +112,21 @@ t.test('who owned a part of what became atomic owns the whole', async t => {
   t.equal(reconcileFields(after, now), after, 'once is enough')
   t.equal(reconcileFields(before, type), before, 'the same schema changes nothing')
 })
+
+// In time that grows with the square of the number these would take minutes.
+t.test('very many problems, and very many fields of a set that is not canonical, take time that grows with their number', async t => {
+  const many = 100_000
+  const problemsOf = (value: JsonObject): number => {
+    try {
+      checkType(type, value, { allowDuplicates: false })
+      return 0
+    } catch (error) {
+      if (error instanceof TypedError) return error.problems.length
+      throw error
+    }
+  }
+  t.equal(problemsOf({ map: Object.fromEntries(Array.from({ length: many }, (_, i) => [`k${i}`, i])) }), many)
+  t.equal(problemsOf({ atomic: Array.from({ length: many }, () => 1) }), many)
+  const fields = Object.fromEntries(Array.from({ length: many }, (_, i) => [`f:k${i}`, {}]))
+  t.equal(parseFieldsV1({ 'f:x': null, ...fields }).paths().length, many + 1)
+})

@@ -30,7 +30,13 @@ type Problems = TypeProblem[] | undefined
 
 const problem = (message: string): TypeProblem[] => [{ path: '', message }]
 const below = (element: PathElement, problems: TypeProblem[]): TypeProblem[] => problems.map(p => ({ path: formatElement(element) + p.path, message: p.message }))
-const join = (all: Problems, more: TypeProblem[]): TypeProblem[] => all === undefined ? more : [...all, ...more]
+
+/** The first array grows: there may be a problem in each of very many places. */
+function join (all: Problems, more: TypeProblem[]): TypeProblem[] {
+  if (all === undefined) return more
+  for (const p of more) all.push(p)
+  return all
+}
 
 function check (type: FieldType, value: JsonValue, allowDuplicates: boolean): Problems {
   if (value === null) return undefined

@@ -1,5 +1,5 @@
 import type { KubeObject, OwnerReference } from '../../registry/meta/object-meta.js'
-import { equalJson } from '../../registry/codec/json-equal.js'
+import { printJson } from '../../registry/codec/json-print.js'
 import type { JsonValue } from '../../registry/codec/value.js'
 import { newBadRequest } from '../../registry/meta/status-error.js'
 import { timestamp, type WriteOptions } from '../../registry/generic/store/context.js'
@@ -35,9 +35,16 @@ export function dedupOwnerReferences (object: KubeObject, warn: (text: string) =
   if (references == null || references.length < 2) return
   const kept: OwnerReference[] = []
   const repeated: string[] = []
+  // One text for what says the same, for a client may send very many.
+  const seen = new Set<string>()
   for (const r of references) {
-    if (kept.some(k => equalJson(k as unknown as JsonValue, r as unknown as JsonValue))) repeated.push(r.uid)
-    else kept.push(r)
+    const text = printJson(Object.entries(r).sort(([a], [b]) => a < b ? -1 : 1) as unknown as JsonValue)
+    if (seen.has(text)) {
+      repeated.push(r.uid)
+      continue
+    }
+    seen.add(text)
+    kept.push(r)
   }
   if (repeated.length === 0) return
   object.metadata.ownerReferences = kept

@@ -58,3 +58,11 @@ t.test('warnings and managers', async t => {
   t.match(validateFieldManager('x'.repeat(129), 'fieldManager').map(fieldErrorText), ['fieldManager: Too long: may not be more than 128 bytes'])
   t.match(validateFieldManager('a\nb', 'fieldManager').map(fieldErrorText), ['fieldManager: Invalid value: "a\\nb": invalid character U+000A (at position 1)'])
 })
+
+// In time that grows with the square of the number these would take minutes.
+t.test('very many finalizers take time that grows with their number', async t => {
+  const finalizers = Array.from({ length: 100_000 }, (_, i) => `example.com/${i}`)
+  t.same(finalizerWarnings([...finalizers, 'example.com'], finalizers).length, 1)
+  const ending = { ...fine, finalizers, deletionTimestamp: '2026-01-01T00:00:00Z' }
+  t.same(validateObjectMetaUpdate({ ...ending, finalizers: [...finalizers].reverse() }, ending), [])
+})

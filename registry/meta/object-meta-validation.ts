@@ -41,7 +41,7 @@ export function validateObjectMeta (meta: ObjectMeta, options: { namespaced: boo
 export function validateObjectMetaUpdate (meta: ObjectMeta, old: ObjectMeta): FieldError[] {
   const errors: FieldError[] = []
   if (old.deletionTimestamp !== undefined) {
-    const extra = [...new Set(meta.finalizers)].filter(f => !old.finalizers?.includes(f)).sort()
+    const extra = addedTo(old.finalizers, meta.finalizers)
     if (extra.length > 0) errors.push(forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${extra.map(goQuote).join(', ')}}`))
   }
   if (!meta.resourceVersion) errors.push(invalid('metadata.resourceVersion', '', 'must be specified for an update'))
@@ -104,6 +104,12 @@ function validateOwnerReferences (references: readonly OwnerReference[] | undefi
   return errors
 }
 
+/** Each new one once, sorted. A client may send very many. */
+function addedTo (old: readonly string[] | undefined, finalizers: readonly string[] | undefined): string[] {
+  const present = new Set(old)
+  return [...new Set(finalizers)].filter(f => !present.has(f)).sort()
+}
+
 function validateFinalizers (finalizers: readonly string[] | undefined, path: string): FieldError[] {
   const errors: FieldError[] = []
   for (const f of finalizers ?? []) for (const m of isQualifiedName(f)) errors.push(invalid(path, f, m))
@@ -144,7 +150,7 @@ const standardFinalizers = new Set(['orphan', 'foregroundDeletion', 'kubernetes'
 /** The warnings that adding these finalizers to a custom resource earns. */
 export function finalizerWarnings (finalizers: readonly string[] | undefined, old: readonly string[] | undefined): string[] {
   const out: string[] = []
-  for (const f of [...new Set(finalizers)].filter(x => !old?.includes(x)).sort()) {
+  for (const f of addedTo(old, finalizers)) {
     for (const m of isQualifiedName(f)) out.push(`metadata.finalizers: ${goQuote(f)}: ${m}`)
     if (f.includes('/') || standardFinalizers.has(f)) continue
     out.push(`metadata.finalizers: ${goQuote(f)}: prefer a domain-qualified finalizer name${f.includes('.') ? ' including a path (/)' : ''} to avoid accidental conflicts with other finalizer writers`)

@@ -103,3 +103,13 @@ t.test('Thousandths are the nearest ones away from zero', t => {
   }), { numRuns: 1000 })
   t.end()
 })
+
+// In time that grows with the square of the length these would take hours.
+t.test('very long numbers are read in time that grows with their length', t => {
+  const zeros = '0'.repeat(500_000)
+  t.equal(canonicalQuantity(readQuantity(`1${zeros}1`)).length, 500_002)
+  t.same(readQuantity(`0.${zeros}1`), quantityOf(1n, -9), 'finer than a nano is rounded up')
+  t.same(readQuantity(`1.${zeros}`), quantityOf(1n))
+  t.equal(parseQuantity(`1${zeros}x`), undefined)
+  t.end()
+})

@@ -21,6 +21,7 @@ const decimalSuffixes: ReadonlyMap<string, number> = new Map([['n', -9], ['u', -
 const decimalSuffixOf: ReadonlyMap<number, string> = new Map([...decimalSuffixes].map(([suffix, exponent]) => [exponent, suffix]))
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei']
 const nano = -9
+const zeroDigit = 48
 const int64 = { max: 2n ** 63n - 1n, min: -(2n ** 63n) }
 
 /**
@@ -30,8 +31,9 @@ const int64 = { max: 2n ** 63n - 1n, min: -(2n ** 63n) }
 export function quantityOf (unscaled: bigint, scale = 0, format: QuantityFormat = 'DecimalSI'): Quantity {
   if (unscaled === 0n) return { unscaled, scale: 0, format }
   const digits = unscaled.toString()
-  const zeros = /0*$/.exec(digits)![0].length
-  return { unscaled: zeros === 0 ? unscaled : BigInt(digits.slice(0, -zeros)), scale: scale + zeros, format }
+  let end = digits.length
+  while (digits.charCodeAt(end - 1) === zeroDigit) end--
+  return { unscaled: end === digits.length ? unscaled : BigInt(digits.slice(0, end)), scale: scale + digits.length - end, format }
 }
 
 /**

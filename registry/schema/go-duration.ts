@@ -5,7 +5,7 @@
 export function isDuration (text: string): boolean {
   if ((text.length <= 16 && commonDuration.test(text)) || isGoDuration(text)) return true
   let found = false
-  for (const [, , count, unit] of text.matchAll(/((\d+)[\t\n\f\r ]*([A-Za-zµ]+))/g)) {
+  for (const [, , count, unit] of text.matchAll(/((?<!\d)(\d+)[\t\n\f\r ]*([A-Za-zµ]+))/g)) {
     if (BigInt(count!) > maxInt64) return false
     found ||= isLongUnit(unit!.toLowerCase())
   }
@@ -32,16 +32,17 @@ function isGoDuration (text: string): boolean {
   if (rest === '0') return true
   if (rest === '') return false
   let total = 0n
-  let end = 0
-  for (const part of rest.matchAll(/([0-9]*)(?:\.([0-9]*))?([^.0-9]+)/gs)) {
-    const [whole, digits, fraction = '', unitName] = part as unknown as [string, string, string | undefined, string]
-    if (part.index !== end || (digits === '' && fraction === '') || !Object.hasOwn(nanoseconds, unitName)) return false
-    end += whole.length
+  const part = /([0-9]*)(?:\.([0-9]*))?([^.0-9]+)/ys
+  while (part.lastIndex < rest.length) {
+    const match = part.exec(rest)
+    if (match === null) return false
+    const [, digits, fraction = '', unitName] = match as unknown as [string, string, string | undefined, string]
+    if ((digits === '' && fraction === '') || !Object.hasOwn(nanoseconds, unitName)) return false
     const unit = nanoseconds[unitName]!
     // Beyond int64's 19 digits of a fraction Go ignores the rest.
     const kept = fraction.slice(0, 18)
     total += BigInt(digits) * unit + BigInt(kept === '' ? 0 : kept) * unit / 10n ** BigInt(kept.length)
     if (total > maxInt64 + 1n) return false
   }
-  return end === rest.length && total <= (sign === '-' ? maxInt64 + 1n : maxInt64)
+  return total <= (sign === '-' ? maxInt64 + 1n : maxInt64)
 }

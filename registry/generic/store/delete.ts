@@ -112,7 +112,8 @@ function finalizersAfter (object: KubeObject, deletion: DeletionOptions): string
   const out = present.filter(f => f !== 'orphan' && f !== 'foregroundDeletion')
   if (wanted !== undefined) out.push(wanted)
   // The same ones, be it in another order or less often, are no change.
-  return new Set(present).size === new Set(out).size && out.every(f => present.includes(f)) ? present : out
+  const before = new Set(present)
+  return before.size === new Set(out).size && out.every(f => before.has(f)) ? present : out
 }
 
 function garbageCollectionFinalizer (present: readonly string[], deletion: DeletionOptions): 'orphan' | 'foregroundDeletion' | undefined {
