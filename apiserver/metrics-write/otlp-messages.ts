@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
-import type { IField, INamespace, Type } from 'protobufjs'
+import type { IField, INamespace, Reader, Type } from 'protobufjs'
 import { MessageError } from './message-error.js'
+import { maxItems, MessageItems } from './message-items.js'
 import type { WireInteger } from './wire-number.js'
 
 const require = createRequire(import.meta.url)
@@ -76,6 +77,8 @@ export interface PartialSuccess { readonly rejectedDataPoints: number; readonly 
 
 /** Reads and writes the messages of OTLP in either encoding. Made once, as the readers are generated from the descriptors. */
 export class OtlpCodec {
+  readonly #reader: (body: Buffer) => Reader
+  readonly #items: MessageItems
   readonly #request: Type
   readonly #response: Type
   readonly #status: Type
@@ -84,7 +87,9 @@ export class OtlpCodec {
     // Loaded with the first message: most servers get none.
     const protobuf = require('protobufjs') as typeof import('protobufjs')
     const root = protobuf.Root.fromJSON(otlpDescriptors)
+    this.#reader = body => protobuf.Reader.create(body)
     this.#request = root.lookupType('ExportMetricsServiceRequest')
+    this.#items = new MessageItems(this.#request)
     this.#response = root.lookupType('ExportMetricsServiceResponse')
     this.#status = root.lookupType('Status')
   }
@@ -92,11 +97,16 @@ export class OtlpCodec {
   /** @throws MessageError */
   decode (encoding: OtlpEncoding, body: Buffer): OtlpRequest {
     try {
-      if (encoding === 'protobuf') return this.#request.decode(body) as unknown as OtlpRequest
+      if (encoding === 'protobuf') {
+        this.#items.check(this.#reader(body))
+        return this.#request.decode(body) as unknown as OtlpRequest
+      }
+      checkItemsOfJson(body)
       const value = JSON.parse(body.toString()) as unknown
       if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('it is no object')
       return value
     } catch (error) {
+      if (error instanceof MessageError) throw error
       throw new MessageError(`the body is no ExportMetricsServiceRequest: ${(error as Error).message}`, { cause: error })
     }
   }
@@ -113,3 +123,16 @@ export class OtlpCodec {
     return Buffer.from(encoding === 'json' ? JSON.stringify(status) : this.#status.encode(this.#status.fromObject(status)).finish())
   }
 }
+
+/** Every object and every list has a brace of its own, and every item but the first a comma. */
+function checkItemsOfJson (body: Buffer): void {
+  let items = 0
+  for (let i = 0; i < body.length; i++) {
+    const byte = body[i]
+    if (byte === comma || byte === brace || byte === bracket) items++
+  }
+  // An object's members have commas, too.
+  if (items > 4 * maxItems) throw new MessageError(`the request holds more than ${4 * maxItems} objects, lists and members; send less at once`)
+}
+
+const [comma, brace, bracket] = [0x2c, 0x7b, 0x5b]

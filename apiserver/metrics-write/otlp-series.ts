@@ -1,24 +1,24 @@
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
-import { LabelBudget, tooManyLabels } from './label-budget.js'
+import { LabelBudget, labelsInAll, tooManyLabels } from './label-budget.js'
 import { MessageError } from './message-error.js'
 import type { OtlpAttribute, OtlpData, OtlpDataPoint, OtlpMetric, OtlpRequest } from './otlp-messages.js'
 import { integer, type WireInteger } from './wire-number.js'
 import type { WrittenSeries } from './written-series.js'
 
-/** What one data point becomes: a series of a number, several of a histogram or summary. */
-export type OtlpPointSeries = readonly WrittenSeries[]
+/** What one data point becomes: a series of a number, several of a histogram or summary; or nothing, with what is wrong with it. */
+export type OtlpPoint = { readonly series: readonly WrittenSeries[] } | { readonly refused: string }
 
 const delta = 1
 /** The flag of a point that says that there is no value any more. */
 const noRecordedValue = 1
 
 /**
- * The series of a request, point by point. Names and attributes stay as OTLP has them; attributes of the resource are labels too, those
+ * The series of a request, point by point, made when they are asked for. Names and attributes stay as OTLP has them; attributes of the resource are labels too, those
  * of the point win. Histograms and summaries become series as Prometheus names them: `_count`, `_sum`, `_bucket` by `le`, and by `quantile`.
- * @throws MessageError for what JSON may hold and the message may not
+ * @throws MessageError for what JSON may hold and the message may not, and for more labels than a request may have
  */
-export function * otlpSeries (request: OtlpRequest): Iterable<OtlpPointSeries> {
-  const budget = new LabelBudget()
+export function * otlpSeries (request: OtlpRequest): Iterable<OtlpPoint> {
+  const budget = new LabelBudget(labelsInAll)
   for (const { resource, scopeMetrics } of list(request.resourceMetrics, 'resourceMetrics')) {
     const shared = labelsOf(resource?.attributes)
     for (const { scope, metrics } of list(scopeMetrics, 'scopeMetrics')) {
@@ -30,7 +30,7 @@ export function * otlpSeries (request: OtlpRequest): Iterable<OtlpPointSeries> {
   }
 }
 
-function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>, budget: LabelBudget): Iterable<OtlpPointSeries> {
+function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>, budget: LabelBudget): Iterable<OtlpPoint> {
   const { name } = metric
   if (typeof name !== 'string' || name === '') throw new MessageError('a metric has no name')
   const parts: readonly (readonly [OtlpData | null | undefined, (point: OtlpDataPoint) => Iterable<Part>])[] = [
@@ -43,16 +43,21 @@ function * seriesOfMetric (metric: OtlpMetric, base: ReadonlyMap<string, string>
     for (const point of list(data.dataPoints, 'dataPoints')) {
       const labels = new Map([...base, ...labelsOf(point.attributes)])
       const problem = tooManyLabels(labels)
-      if (problem !== undefined) throw new MessageError(problem)
+      if (problem !== undefined) {
+        yield { refused: `${name}: ${problem}` }
+        continue
+      }
       const made = [...partsOf(point)]
       budget.take(labels, made.length)
       const timestampMs = nanosToMs(point.timeUnixNano)
       const stale = (Number(point.flags ?? 0) & noRecordedValue) !== 0
-      yield made.map(({ suffix, label, value }) => {
-        const own = new Map(labels).set(nameLabel, name + suffix)
-        if (label !== undefined) own.set(label[0], label[1])
-        return { labels: own, points: [{ timestampMs, value: stale ? NaN : value, stale }], delta: isDelta }
-      })
+      yield {
+        series: made.map(({ suffix, label, value }) => {
+          const own = new Map(labels).set(nameLabel, name + suffix)
+          if (label !== undefined) own.set(label[0], label[1])
+          return { labels: own, points: [{ timestampMs, value: stale ? NaN : value, stale }], delta: isDelta }
+        })
+      }
     }
   }
 }

@@ -78,6 +78,12 @@ t.test('What is wrong is said in the encoding of the request', async t => {
   t.match(partialSuccess, { rejectedDataPoints: 1, errorMessage: /out of order/ })
   t.ok((await values('queue.length')).includes('{"queue":"good"} 1'), 'nothing is poisoned')
 
+  const wide = { timeUnixNano: nanos(now), asInt: '1', attributes: Array.from({ length: 129 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } })) }
+  const beside = await post(gauge('queue.length', [wide, at('beside', now, 7)]))
+  t.equal(beside.status, 200, 'a point with too many labels stops no other')
+  t.match(beside.json, { partialSuccess: { rejectedDataPoints: '1', errorMessage: /^1 of 2 samples are refused: queue.length: a series has more than 128 labels/ } })
+  t.ok((await values('queue.length')).includes('{"queue":"beside"} 7'))
+
   const table: [string, object | Buffer, RequestOptions, number, RegExp][] = [
     ['nothing taken', gauge('queue.length', [at('good', now - 5, 2)]), {}, 400, /^1 of 1 samples are refused: .*out of order/],
     ['two values at a time', gauge('queue.length', [at('good', now, 2)]), {}, 400, /has two samples at/],
@@ -88,8 +94,8 @@ t.test('What is wrong is said in the encoding of the request', async t => {
     ['a time that is none', gauge('queue.length', [{ timeUnixNano: 'now', asInt: '1' }]), {}, 400, /"now" is no integer/],
     ['a time that is an object', gauge('queue.length', [{ timeUnixNano: {}, asInt: '1' }]), {}, 400, /an object is no integer/],
     ['a time that is null', gauge('queue.length', [{ timeUnixNano: null, asInt: '1', attributes: [{ key: 'queue', value: { stringValue: 'good' } }] }]), {}, 400, /out of order/],
-    ['too many labels', gauge('queue.length', [{ timeUnixNano: nanos(now), asInt: '1', attributes: Array.from({ length: 129 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } })) }]), {}, 400, /more than 128 labels/],
-    ['labels said once for very many points', { resourceMetrics: [{ resource: { attributes: Array.from({ length: 120 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } })) }, scopeMetrics: [{ metrics: [{ name: 'x', gauge: { dataPoints: Array.from({ length: 10_000 }, () => ({})) } }] }] }] }, {}, 400, /more than 1000000 labels/],
+    ['too many labels', gauge('queue.length', [wide]), {}, 400, /more than 128 labels/],
+    ['labels said once for very many points', { resourceMetrics: [{ resource: { attributes: Array.from({ length: 120 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } })) }, scopeMetrics: [{ metrics: [{ name: 'x', gauge: { dataPoints: Array.from({ length: 70_000 }, () => ({})) } }] }] }] }, {}, 400, /more than 8000000 labels/],
     ['a number that is none', gauge('queue.length', [{ timeUnixNano: nanos(now), asDouble: 'much' }]), {}, 400, /"much" is no number/],
     ['a metric without a name', { resourceMetrics: [{ scopeMetrics: [{ metrics: [{ gauge: { dataPoints: [{}] } }] }] }] }, {}, 400, /a metric has no name/],
     ['not compressed as it says', encode(gauge('x', [])), { headers: { 'content-encoding': 'gzip' } }, 400, /not compressed with gzip/],
@@ -106,6 +112,19 @@ t.test('What is wrong is said in the encoding of the request', async t => {
     const failure = (answer.headers['content-type'] === 'application/json' ? answer.json : type.toObject(type.decode(answer.bytes))) as unknown as { code: number; message: string }
     t.match(failure, { code: status === 413 ? 8 : 3, message }, name)
   }
+})
+
+t.test('What a Collector sends at once is taken, histograms of many attributes too, and said of each point that is refused', async t => {
+  const now = Date.now()
+  const attributes = (queue: string): object[] => [...Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } })), { key: 'queue', value: { stringValue: queue } }]
+  const dataPoints = Array.from({ length: 4_000 }, (_, i) => ({ timeUnixNano: nanos(now), count: '16', sum: 16, bucketCounts: Array.from({ length: 16 }, () => '1'), explicitBounds: Array.from({ length: 15 }, (_, b) => b), attributes: attributes(`q${i}`) }))
+  const points = [{ timeUnixNano: nanos(now), asInt: '5', attributes: attributes('many') }, { timeUnixNano: nanos(now + 3_600_000), asInt: '5', attributes: attributes('future') }]
+  const whole = { resourceMetrics: [{ resource: { attributes: [{ key: 'service.name', value: { stringValue: 'web' } }] }, scopeMetrics: [{ metrics: [{ name: 'latency', histogram: { dataPoints } }, { name: 'queue.length', gauge: { dataPoints: points } }] }] }] }
+  const answer = await post(gzipSync(encode(whole)), { headers: { 'content-encoding': 'gzip' } })
+  t.equal(answer.status, 200, answer.text)
+  const { partialSuccess } = root.lookupType('ExportMetricsServiceResponse').toObject(root.lookupType('ExportMetricsServiceResponse').decode(answer.bytes), { longs: Number }) as { partialSuccess: { rejectedDataPoints: number; errorMessage: string } }
+  t.match(partialSuccess, { rejectedDataPoints: 1, errorMessage: /^1 of 72002 samples are refused: queue.length.* lies / })
+  t.ok((await values('queue.length')).includes('{"queue":"many"} 5'))
 })
 
 t.test('The OpenTelemetry SDK writes counters, gauges and histograms in both encodings and temporalities', async t => {
@@ -173,7 +192,7 @@ t.test('Both encodings say the same', async t => {
   ))
   const request = fc.record({ resourceMetrics: fc.array(fc.record({ resource: fc.record({ attributes }), scopeMetrics: fc.array(fc.record({ scope: fc.record({ name: text, version: text }), metrics: fc.array(metric, { maxLength: 3 }) }), { maxLength: 2 }) }), { maxLength: 2 }) })
   const codec = new OtlpCodec()
-  const flat = (message: OtlpRequest): string => JSON.stringify([...otlpSeries(message)].map(series => series.map((s: WrittenSeries) => [[...s.labels], s.points.map(p => ({ ...p, value: String(p.value) })), s.delta])))
+  const flat = (message: OtlpRequest): string => JSON.stringify([...otlpSeries(message)].map(point => 'refused' in point ? point : point.series.map((s: WrittenSeries) => [[...s.labels], s.points.map(p => ({ ...p, value: String(p.value) })), s.delta])))
   let points = 0
   fc.assert(fc.property(request, message => {
     const series = flat(codec.decode('json', Buffer.from(JSON.stringify(message))))

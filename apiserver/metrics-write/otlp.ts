@@ -1,13 +1,15 @@
 import { promisify } from 'node:util'
 import { gunzip as gunzipCallback } from 'node:zlib'
 import type { Answer } from '../responses/respond.js'
+import { labelsInMemory } from './label-budget.js'
 import { MessageError } from './message-error.js'
 import { OtlpCodec, type OtlpEncoding } from './otlp-messages.js'
-import { otlpSeries, type OtlpPointSeries } from './otlp-series.js'
+import { otlpSeries, type OtlpPoint } from './otlp-series.js'
 import { ProtocolError } from './protocol-error.js'
 import type { SeriesMemory } from './series-memory.js'
 import { TimeSlice } from './time-slice.js'
-import type { WriteResult } from './write-result.js'
+import { WriteResult } from './write-result.js'
+import type { WrittenSeries } from './written-series.js'
 
 const gunzip = promisify(gunzipCallback)
 const mediaTypes: Readonly<Record<OtlpEncoding, string>> = { protobuf: 'application/x-protobuf', json: 'application/json' }
@@ -38,25 +40,39 @@ export class Otlp {
   async handle (namespace: string, body: Buffer, headers: { contentType: string | undefined; contentEncoding: string | undefined }, observe: (results: readonly WriteResult[]) => void): Promise<Answer> {
     const encoding = encodingOf(headers.contentType)
     const plain = await this.#decompress(body, headers.contentEncoding)
-    const points: OtlpPointSeries[] = []
     const slice = new TimeSlice()
-    try {
-      for (const series of otlpSeries(this.#codec.decode(encoding, plain))) {
-        points.push(series)
-        if (slice.over) await slice.next()
-      }
-    } catch (error) {
-      throw error instanceof MessageError ? new ProtocolError(400, error.message, { cause: error }) : error
-    }
-    const result = await this.#memory.write(namespace, points.flat(), { slice })
+    const result = new WriteResult()
+    const counts = { points: 0, rejected: 0 }
+    await this.#memory.write(namespace, seriesOf(await this.#read(encoding, plain, slice), result, counts), { result, slice })
     observe([result])
-    const rejectedDataPoints = points.filter(series => series.some(s => result.refusedSeries.has(s))).length
     const { message } = result
-    if (message !== undefined && rejectedDataPoints === points.length) throw new ProtocolError(400, message)
+    if (message !== undefined && counts.rejected === counts.points) throw new ProtocolError(400, message)
     return {
       status: 200,
       contentType: mediaTypes[encoding],
-      body: this.#codec.response(encoding, message === undefined ? undefined : { rejectedDataPoints, errorMessage: message })
+      body: this.#codec.response(encoding, message === undefined ? undefined : { rejectedDataPoints: counts.rejected, errorMessage: message })
+    }
+  }
+
+  /**
+   * All points of a request that is whole: nothing is taken of one that turns out to be none in the middle. Those of a large one are made
+   * once more when they are written, for a histogram of a few bytes becomes tens of series.
+   * @throws ProtocolError 400
+   */
+  async #read (encoding: OtlpEncoding, body: Buffer, slice: TimeSlice): Promise<Iterable<OtlpPoint>> {
+    try {
+      const request = this.#codec.decode(encoding, body)
+      let kept: OtlpPoint[] | undefined = []
+      let labels = 0
+      for (const point of otlpSeries(request)) {
+        if ('series' in point) for (const series of point.series) labels += series.labels.size
+        if (labels > labelsInMemory.labels) kept = undefined
+        kept?.push(point)
+        if (slice.over) await slice.next()
+      }
+      return kept ?? otlpSeries(request)
+    } catch (error) {
+      throw error instanceof MessageError ? new ProtocolError(400, error.message, { cause: error }) : error
     }
   }
 
@@ -76,6 +92,23 @@ export class Otlp {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw new ProtocolError(413, `the body has more than ${this.#decompressedBytes} bytes when it is decompressed`, { cause: error })
       throw new ProtocolError(400, `the body is not compressed with gzip: ${(error as Error).message}`, { cause: error })
     }
+  }
+}
+
+/** The series of points, to be written one after the other: a point is rejected when one of its series has been refused by then. */
+function * seriesOf (points: Iterable<OtlpPoint>, result: WriteResult, counts: { points: number; rejected: number }): Iterable<WrittenSeries> {
+  for (const point of points) {
+    counts.points++
+    if ('refused' in point) {
+      counts.rejected++
+      result.refuse('malformed', () => point.refused)
+      continue
+    }
+    yield * point.series
+    let rejected = false
+    // They are not needed any more, and there may be very many.
+    for (const series of point.series) if (result.refusedSeries.delete(series)) rejected = true
+    if (rejected) counts.rejected++
   }
 }
 

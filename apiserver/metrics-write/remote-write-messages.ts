@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type { IField, INamespace, Reader, Type } from 'protobufjs'
-import { LabelBudget, tooManyLabels } from './label-budget.js'
+import { LabelBudget, labelsInMemory, tooManyLabels } from './label-budget.js'
 import { MessageError } from './message-error.js'
+import { MessageItems } from './message-items.js'
 import { doubleOfBits, integer, type WireInteger } from './wire-number.js'
 import { nameLabel } from '../../registry/metrics.example.com/metricmappings/label-matcher.js'
 import type { TimeSlice } from './time-slice.js'
@@ -63,7 +64,7 @@ export interface RemoteWriteRequest {
 }
 
 /** Where the parts of a request are. */
-interface Layout { readonly symbols: number | undefined; readonly timeseries: number; readonly series: Type }
+interface Layout { readonly symbols: number | undefined; readonly timeseries: number; readonly series: Type; readonly items: MessageItems }
 
 /** Reads the messages of remote write. Made once, as the readers are generated from the descriptors. */
 export class RemoteWriteDecoder {
@@ -76,7 +77,7 @@ export class RemoteWriteDecoder {
     const root = protobuf.Root.fromJSON(remoteWriteDescriptors)
     const layout = (request: string, series: string): Layout => {
       const id = (field: string): number | undefined => root.lookupType(request).fields[field]?.id
-      return { symbols: id('symbols'), timeseries: id('timeseries')!, series: root.lookupType(series) }
+      return { symbols: id('symbols'), timeseries: id('timeseries')!, series: root.lookupType(series), items: new MessageItems(root.lookupType(request)) }
     }
     this.#layouts = { '1.0': layout('v1.WriteRequest', 'v1.TimeSeries'), '2.0': layout('v2.Request', 'v2.TimeSeries') }
     this.#reader = body => protobuf.Reader.create(body)
@@ -89,7 +90,7 @@ export class RemoteWriteDecoder {
   async decode (version: RemoteWriteVersion, body: Buffer, results: { samples: WriteResult; histograms: WriteResult }, slice: TimeSlice): Promise<RemoteWriteRequest> {
     const layout = this.#layouts[version]
     const request = { samples: [] as WrittenSeries[], histograms: [] as WrittenSeries[], exemplars: 0 }
-    const budget = new LabelBudget()
+    const budget = new LabelBudget(labelsInMemory)
     const symbols: string[] = []
     const take = (series: TimeSeriesMessage): void => {
       request.exemplars += series.exemplars.length
@@ -104,6 +105,7 @@ export class RemoteWriteDecoder {
       if (series.histograms.length > 0) request.histograms.push(countOf(labels, series.histograms), sumOf(labels, series.histograms))
     }
     try {
+      layout.items.check(this.#reader(body))
       // Series refer to symbols, which may come after them.
       if (layout.symbols !== undefined) await this.#each(body, layout.symbols, reader => { symbols.push(reader.string()) }, slice)
       if (symbols.length > 0 && symbols[0] !== '') throw new MessageError('the first symbol of a request must be empty')
