@@ -15,8 +15,8 @@ const waiting: Readonly<Record<string, (c: ContainerStatus) => string>> = {
   CrashLoopBackOff: c => `ends again and again${ending(c)}; see kubectl logs --previous`
 }
 
-/** What a user should see first, first. */
-const order = ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError', 'CrashLoopBackOff', 'OOMKilled', 'Evicted', 'PodFailed', 'Unschedulable']
+/** What a user should see first, first. Failed pods come last: they are replaced, and what keeps their successors from running says more. */
+const order = ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError', 'CrashLoopBackOff', 'OOMKilled', 'Unschedulable', 'Evicted', 'PodFailed']
 
 /** What keeps a pod from running, if it is something that waiting does not mend. */
 export function problemOfPod (pod: Pod): Problem | undefined {

@@ -40,6 +40,8 @@ t.test('of several pods the same problem is told whatever their order', t => {
   const unschedulable = pod({ phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'full' }] }, 'a')
   const broken = ['b', 'c', 'd'].map(name => ({ ...waits('ImagePullBackOff'), metadata: { name } }))
   for (const pods of [[unschedulable, ...broken], [...broken, unschedulable].reverse()]) t.match(problemOfPods(pods), { reason: 'ImagePullBackOff', message: /^pod "b": .* \(and 2 more pods\)$/ })
+  const evicted = pod({ phase: 'Failed', reason: 'Evicted', message: 'low on memory' }, '0')
+  t.match(problemOfPods([evicted, unschedulable]), { reason: 'Unschedulable', message: /^pod "a"/ }, 'what is wrong with the successors of failed pods')
   t.equal(problemOfPods([]), undefined)
   t.end()
 })

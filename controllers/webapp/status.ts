@@ -20,8 +20,10 @@ export interface Observed {
 export function statusOf (webapp: WebApp, { deployment, pods, problems, now }: Observed): WebAppStatus {
   const rollout = rolloutOf(webapp, deployment)
   const { replicas = 0, readyReplicas = 0 } = deployment?.status ?? {}
+  // Evicted pods stay until the pod garbage collector takes them, long after others have replaced them.
+  const telling = rollout.done ? pods.filter(p => p.status?.phase !== 'Failed') : pods
   // What the user of this WebApp can mend comes before its consequences.
-  const problem = problems[0] ?? creationProblem(deployment) ?? problemOfPods(pods) ?? (deployment && problemOfWorkload(deployment))
+  const problem = problems[0] ?? creationProblem(deployment) ?? problemOfPods(telling) ?? (deployment && problemOfWorkload(deployment))
   const ready = rollout.done && problems.length === 0
   return {
     phase: ready || readyReplicas > 0 ? 'Running' : problem === undefined ? 'Pending' : 'Failed',

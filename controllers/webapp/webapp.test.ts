@@ -85,6 +85,10 @@ t.test('the status of a WebApp', t => {
   t.match(conditions(status({ deployment: deployment({ conditions: [late] }), pods: [badPod] })), { Degraded: 'True ImagePullBackOff' }, 'the cause, not the consequence')
   t.match(conditions(status({ deployment: deployment({ conditions: [late] }) })), { Degraded: 'True ProgressDeadlineExceeded' })
 
+  const evicted: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'shop-old' }, status: { phase: 'Failed', reason: 'Evicted', message: 'low on memory' } }
+  t.same(conditions(status({ deployment: complete, pods: [evicted] })), { Ready: 'True AllReplicasReady', Progressing: 'False AllReplicasReady', Degraded: 'False AsExpected' }, 'an evicted pod that was replaced')
+  t.match(conditions(status({ deployment: deployment({ replicas: 2, updatedReplicas: 2, readyReplicas: 1, availableReplicas: 1 }), pods: [evicted] })), { Ready: 'False Evicted', Degraded: 'True Evicted' }, 'one that was not')
+
   const taken = { reason: 'NameTaken', message: 'Service "shop" exists' }
   const partial = status({ deployment: complete, problems: [taken] })
   t.same(conditions(partial), { Ready: 'False NameTaken', Progressing: 'False AllReplicasReady', Degraded: 'True NameTaken' })
