@@ -51,10 +51,15 @@ function problemOfContainer (container: ContainerStatus): Problem | undefined {
     // The kubelet goes back and forth between the two; a condition should not.
     return { reason: reason === 'ErrImagePull' ? 'ImagePullBackOff' : reason, message: sentence(`container ${JSON.stringify(name)} ${text(container)}`, reason === 'CrashLoopBackOff' ? undefined : kubelets(state?.waiting?.message)) }
   }
+  if (isCrashing(container)) return { reason: 'CrashLoopBackOff', message: `container ${JSON.stringify(name)} ${waiting['CrashLoopBackOff']!(container)}` }
   const ended = state?.terminated ?? (container.ready === true || state?.running !== undefined ? undefined : lastState?.terminated)
   if (ended?.reason === 'OOMKilled') return { reason: 'OOMKilled', message: `container ${JSON.stringify(name)} used more memory than its limit and was killed; raise the limit` }
   return undefined
 }
+
+/** Between two waits of a crash loop the container runs for a moment, or has just ended; a condition should not come and go with it. */
+const isCrashing = ({ ready, restartCount = 0, state, lastState }: ContainerStatus): boolean =>
+  ready !== true && restartCount >= 2 && (state?.running !== undefined || (state?.terminated !== undefined && state.terminated.exitCode !== 0)) && (lastState?.terminated?.exitCode ?? 0) !== 0
 
 function ending ({ lastState, state }: ContainerStatus): string {
   const ended = lastState?.terminated ?? state?.terminated
