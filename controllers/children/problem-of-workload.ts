@@ -22,13 +22,13 @@ export const failureReasons = ['FailedCreate', 'ProvisioningFailed', 'FailedBind
 export const eventIndexers = { regarding: (event: CoreEvent): readonly string[] => [event.involvedObject.uid ?? ''] }
 
 export interface EventsSince {
-  /** Older events are over. Default: five minutes before `now`; controllers that fail repeat theirs more often than that. */
+  /** Older events are over. Default: 20 minutes before `now`; controllers that fail try again, and say so, after at most 1000 seconds. */
   readonly since?: Date
   readonly now: Date
 }
 
 /** The newest failure that events tell of an object. */
-export function problemOfEvents (object: KubeObject, events: readonly CoreEvent[], { now, since = new Date(now.getTime() - 5 * 60_000) }: EventsSince): Problem | undefined {
+export function problemOfEvents (object: KubeObject, events: readonly CoreEvent[], { now, since = new Date(now.getTime() - 20 * 60_000) }: EventsSince): Problem | undefined {
   const newest = events
     .filter(e => e.type === 'Warning' && e.involvedObject.uid === object.metadata.uid && (failureReasons as readonly string[]).includes(e.reason ?? '') && timeOf(e) >= since.getTime())
     .reduce<CoreEvent | undefined>((a, b) => a === undefined || timeOf(b) > timeOf(a) ? b : a, undefined)

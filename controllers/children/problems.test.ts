@@ -67,8 +67,9 @@ t.test('events tell of StatefulSets and claims, as long as they are recent', t =
   const set: Workload = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'db', uid: 'u' } }
   const event = (at: string, changes: Partial<CoreEvent> = {}): CoreEvent => ({ apiVersion: 'v1', kind: 'Event', metadata: {}, type: 'Warning', reason: 'FailedCreate', message: `exceeded quota at ${at}`, involvedObject: { uid: 'u' }, lastTimestamp: `2026-01-02T${at}Z`, ...changes })
   t.same(problemOfEvents(set, [event('03:06:00'), event('03:08:00'), event('03:07:00')], { now }), { reason: 'QuotaExceeded', message: 'StatefulSet "db" cannot make its pods: exceeded quota at 03:08:00' })
-  t.equal(problemOfEvents(set, [event('03:04:59')], { now }), undefined, 'over')
-  t.match(problemOfEvents(set, [event('03:00:00', { series: { lastObservedTime: '2026-01-02T03:09:00.000000Z' } })], { now }), { reason: 'QuotaExceeded' }, 'a series that goes on')
+  t.match(problemOfEvents(set, [event('02:53:20')], { now }), { reason: 'QuotaExceeded' }, 'the longest wait between two tries of a controller')
+  t.equal(problemOfEvents(set, [event('02:49:59')], { now }), undefined, 'over')
+  t.match(problemOfEvents(set, [event('02:40:00', { series: { lastObservedTime: '2026-01-02T03:09:00.000000Z' } })], { now }), { reason: 'QuotaExceeded' }, 'a series that goes on')
   t.equal(problemOfEvents(set, [event('03:09:00', { involvedObject: { uid: 'another' } }), event('03:09:00', { type: 'Normal' }), event('03:09:00', { reason: 'Other' })], { now }), undefined)
   t.match(problemOfEvents({ ...set, kind: 'PersistentVolumeClaim' }, [event('03:09:00', { reason: 'ProvisioningFailed', message: 'storageclass "fast" not found' })], { now }), { reason: 'ProvisioningFailed', message: 'PersistentVolumeClaim "db": storageclass "fast" not found' })
   t.end()
