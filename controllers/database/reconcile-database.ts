@@ -51,6 +51,8 @@ interface Made {
   /** Nothing after it was done. */
   readonly blocked?: Problem | undefined
   readonly storage?: StoragePlan | undefined
+  /** Why claims were not expanded. Nothing tells when the server would take it: a quota is not watched. */
+  readonly notExpanded?: Problem | undefined
   readonly backupProblem?: Problem | undefined
   readonly metricsProblem?: Problem | undefined
 }
@@ -80,7 +82,7 @@ export class DatabaseReconciler {
     const kept = await addFinalizer(kinds.databases.client, object, this.#finalizer, { signal })
     const made = await this.#make({ ...work, object: kept })
     const requeueAfterMs = await this.#tell({ ...work, object: kept }, made)
-    const problem = made.blocked ?? made.backupProblem ?? made.metricsProblem
+    const problem = made.blocked ?? made.notExpanded ?? made.backupProblem ?? made.metricsProblem
     if (problem !== undefined) throw new DatabaseBlockedError(`${problem.reason}: ${problem.message}`)
     return { requeueAfterMs }
   }
@@ -115,14 +117,14 @@ export class DatabaseReconciler {
     const storage = notExpanded !== undefined ? { ...planned, recreate: false, expand: [], problem: notExpanded } : problem !== undefined ? { ...planned, recreate: false } : planned
     if (storage.recreate && present !== undefined) {
       await this.#release(work, present)
-      return { statefulSet: present, storage }
+      return { statefulSet: present, storage, notExpanded }
     }
     // A claim that was not expanded, or a version that is refused, leaves the template as it is.
     const template = (notExpanded === undefined && problem === undefined ? undefined : templateOf(present)) ?? planned.template
     const desired = desiredStatefulSet({ names, model, settings, image, configText: file.text, storage: template, exporter: wantsExporter(model) })
     const result = await applyChild(kinds.statefulSets, object, desired, options)
-    if ('problem' in result) return { blocked: result.problem, statefulSet: present, storage }
-    return { statefulSet: result.object, storage, ...await this.#accompany(work, image, result.object) }
+    if ('problem' in result) return { blocked: result.problem, statefulSet: present, storage, notExpanded }
+    return { statefulSet: result.object, storage, notExpanded, ...await this.#accompany(work, image, result.object) }
   }
 
   /** Backups and metrics: what goes wrong with them is no reason to leave the database alone. */
