@@ -63,8 +63,11 @@ const databaseRateLimiter = (clock: Clock): RateLimiter<string> => new MaxOfRate
   new BucketRateLimiter(new TokenBucket({ qps: 10, burst: 100, clock }))
 )
 
-/** What has a Database reconciled: itself, and everything that carries its name, but for Secrets, which are not watched. */
-function sourcesOf ({ group }: DatabaseAdapter, kinds: DatabaseKinds, resyncMs: number): Source[] {
+/**
+ * What has a Database reconciled: itself, and everything that carries its name, but for Secrets, which are not watched. Backups and metrics only
+ * where there are any: a group that is not served would hold up Databases that have no use for it.
+ */
+export function sourcesOf ({ group, conditionTypes }: DatabaseAdapter, kinds: DatabaseKinds, resyncMs: number): Source[] {
   const { databases, configMaps, services, statefulSets, cronJobs, customMetrics, claims, pods } = kinds
   const named = ({ informer }: { readonly informer: Informer<KubeObject> }): Source => mapped(informer, object => databaseOf(group, object))
   const ofEvents = (events: Informer<CoreEvent>): Source => mapped(events, ({ involvedObject: { kind, namespace, name = '' } }) => {
@@ -75,7 +78,7 @@ function sourcesOf ({ group }: DatabaseAdapter, kinds: DatabaseKinds, resyncMs: 
   const ofClasses = mapped(kinds.storageClasses, () => databases.informer.lister.list().map(({ metadata: { namespace, name = '' } }) => ({ namespace, name })), { onUpdateIf: (old, now) => old.allowVolumeExpansion !== now.allowVolumeExpansion })
   return [
     objectsOf(databases.informer, { resyncMs }),
-    ...([configMaps, services, statefulSets, cronJobs, customMetrics, claims, pods] as unknown as { readonly informer: Informer<KubeObject> }[]).map(named),
+    ...([configMaps, services, statefulSets, ...(conditionTypes.includes('BackupReady') ? [cronJobs] : []), ...(conditionTypes.includes('MonitoringReady') ? [customMetrics] : []), claims, pods] as unknown as { readonly informer: Informer<KubeObject> }[]).map(named),
     ...kinds.events.map(ofEvents), ofClasses
   ]
 }
