@@ -24,6 +24,8 @@ export interface ServedCertificates {
   /** Of a pair that replicas share. */
   readonly rotation: () => CertificateRotation | undefined
   readonly writeKubeconfig: (url: string) => Promise<void>
+  /** Renews of ours what is due, as is done every hour; the kubeconfig, once written, follows. */
+  readonly renew: () => Promise<void>
 }
 
 export interface CertificateSurroundings {
@@ -87,8 +89,21 @@ export async function serveCertificates (config: ApiserverConfig, log: Logger, c
     for (const change of made.changes) log.info({ change }, 'certificate files changed')
     return made
   }
+  let kubeconfigUrl: string | undefined
+  async function writeOwnKubeconfig (): Promise<void> {
+    if (pki === undefined || !standalone || kubeconfigUrl === undefined) return
+    // Clients trust our own authority, or the file that the serving certificate came from when the user brought one.
+    const trusted = tls === undefined ? pki.ca.certificatePem : readFileSync(tls.certificateFile, 'utf8')
+    await writeKubeconfig({ path: config.kubeconfigFile, server: kubeconfigUrl, certificateAuthorityPem: trusted, client: pki.admin })
+  }
+  async function renew (): Promise<void> {
+    if (pki === undefined) return
+    pki = await renewPki()
+    // It embeds the admin certificate.
+    if (pki.changes.length > 0) await writeOwnKubeconfig()
+  }
   if (pki !== undefined) {
-    const timer = setInterval(() => { renewPki().catch((error: unknown) => { log.error({ err: error }, 'certificates could not be renewed') }) }, 3_600_000)
+    const timer = setInterval(() => { renew().catch((error: unknown) => { log.error({ err: error }, 'certificates could not be renewed') }) }, 3_600_000)
     timer.unref()
     closers.push(() => { clearInterval(timer) })
   }
@@ -102,11 +117,10 @@ export async function serveCertificates (config: ApiserverConfig, log: Logger, c
     expiry: () => new Date(new X509Certificate(pair.certificatePem).validTo),
     rotation: () => shared && { authorityExpiry: shared.authorityExpiry, stage: shared.stage, stages: rotationStages },
     writeKubeconfig: async url => {
-      if (pki === undefined || !standalone) return
-      // Clients trust our own authority, or the file that the serving certificate came from when the user brought one.
-      const trusted = tls === undefined ? pki.ca.certificatePem : readFileSync(tls.certificateFile, 'utf8')
-      await writeKubeconfig({ path: config.kubeconfigFile, server: url, certificateAuthorityPem: trusted, client: pki.admin })
-    }
+      kubeconfigUrl = url
+      await writeOwnKubeconfig()
+    },
+    renew
   }
 }
 
