@@ -129,6 +129,27 @@ t.test('Of mappings that make the same metric the oldest counts, whichever came 
   t.same([values(), hidden().length], [{ m: '2' }, 0])
 })
 
+t.test('A younger mapping goes on when the series of the oldest have expired, until they come back', async t => {
+  const { memory: m, write, hidden, at } = memory()
+  m.setMapping(mapping('old', { series: { name: 'm', matchers: [{ label: 'from', value: 'old' }] }, ttlSeconds: 60 }))
+  m.setMapping(mapping('young', { series: { name: 'm', matchers: [{ label: 'from', value: 'young' }] }, ttlSeconds: 60 }, { created: 1 }))
+  const made = (name: string): string => [...m.state('shop', name)!.metrics.values()][0]!.sampleKey
+  const counts = (name: string): boolean => m.counts([...m.state('shop', name)!.metrics.values()][0]!)
+  await write([{ from: 'old' }, [0, 1]], [{ from: 'young' }, [0, 2]])
+  t.same(hidden(), [made('young')])
+  await at(50)
+  await write([{ from: 'young' }, [50, 3]])
+  t.same(hidden(), [made('young')])
+  await at(61)
+  t.same(hidden(), [], 'at once, without another sample')
+  t.same([counts('old'), counts('young')], [false, true])
+  await write([{ from: 'young' }, [60, 4]])
+  t.same(hidden(), [])
+  await write([{ from: 'old' }, [61, 5]])
+  t.same(hidden(), [made('young')])
+  t.same([counts('old'), counts('young')], [true, false])
+})
+
 t.test('A value that is no number leaves nothing, until the next one', async t => {
   const { memory: m, write, values, hidden } = memory()
   m.setMapping(mapping('x', {}))

@@ -225,9 +225,13 @@ export class SeriesMemory {
   #remove (namespace: NamespaceSeries, state: MappingState, metric: MappedMetric): void {
     if (!state.metrics.delete(metric.identity.id)) return
     this.#options.live.delete(metric.sampleKey)
+    this.#handOver(namespace, metric)
+    this.#options.onRemoved?.(metric)
+  }
+
+  #handOver (namespace: NamespaceSeries, metric: MappedMetric): void {
     const [next] = namespace.release(metric)
     if (next !== undefined) this.#publish(namespace, namespace.state(next.mapping.name)!, next)
-    this.#options.onRemoved?.(metric)
   }
 
   async #sweepMapping (namespace: NamespaceSeries, state: MappingState, nowMs: number, slice: TimeSlice): Promise<void> {
@@ -246,6 +250,8 @@ export class SeriesMemory {
       if (metric.series.size > 0) this.#settle(namespace, state, metric)
       else {
         metric.expiredMs = nowMs
+        // Another mapping that makes it goes on; this one claims it again with its next sample.
+        this.#handOver(namespace, metric)
         // Nothing is left that speaks against a value which another replica keeps.
         if (metric.worth.kind === 'absent') this.#options.live.delete(metric.sampleKey)
       }
