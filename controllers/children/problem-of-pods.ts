@@ -24,7 +24,7 @@ export function problemOfPod (pod: Pod): Problem | undefined {
   if (status === undefined || metadata.deletionTimestamp !== undefined || status.phase === 'Succeeded') return undefined
   const named = (text: string): string => `pod ${JSON.stringify(metadata.name)}: ${text}`
   for (const container of [...status.initContainerStatuses ?? [], ...status.containerStatuses ?? []]) {
-    const text = problemOfContainer(container)
+    const text = problemOfContainer(container, status.conditions?.find(c => c.type === 'Ready')?.lastTransitionTime)
     if (text !== undefined) return { reason: text.reason, message: named(text.message) }
   }
   if (status.phase === 'Failed') return { reason: status.reason === 'Evicted' ? 'Evicted' : 'PodFailed', message: named(status.message ?? status.reason ?? 'it failed') }
@@ -43,7 +43,7 @@ export function problemOfPods (pods: readonly Pod[]): Problem | undefined {
   return alike > 1 ? { reason: first.reason, message: `${first.message} (and ${alike - 1} more pod${alike === 2 ? '' : 's'})` } : first
 }
 
-function problemOfContainer (container: ContainerStatus): Problem | undefined {
+function problemOfContainer (container: ContainerStatus, readyOrNotSince: string | undefined): Problem | undefined {
   const { state, lastState, name } = container
   const reason = state?.waiting?.reason ?? ''
   const text = waiting[reason]
@@ -51,15 +51,22 @@ function problemOfContainer (container: ContainerStatus): Problem | undefined {
     // The kubelet goes back and forth between the two; a condition should not.
     return { reason: reason === 'ErrImagePull' ? 'ImagePullBackOff' : reason, message: sentence(`container ${JSON.stringify(name)} ${text(container)}`, reason === 'CrashLoopBackOff' ? undefined : kubelets(state?.waiting?.message)) }
   }
-  if (isCrashing(container)) return { reason: 'CrashLoopBackOff', message: `container ${JSON.stringify(name)} ${waiting['CrashLoopBackOff']!(container)}` }
+  if (isCrashing(container, readyOrNotSince)) return { reason: 'CrashLoopBackOff', message: `container ${JSON.stringify(name)} ${waiting['CrashLoopBackOff']!(container)}` }
   const ended = state?.terminated ?? (container.ready === true || state?.running !== undefined ? undefined : lastState?.terminated)
   if (ended?.reason === 'OOMKilled') return { reason: 'OOMKilled', message: `container ${JSON.stringify(name)} used more memory than its limit and was killed; raise the limit` }
   return undefined
 }
 
-/** Between two waits of a crash loop the container runs for a moment, or has just ended; a condition should not come and go with it. */
-const isCrashing = ({ ready, restartCount = 0, state, lastState }: ContainerStatus): boolean =>
-  ready !== true && restartCount >= 2 && (state?.running !== undefined || (state?.terminated !== undefined && state.terminated.exitCode !== 0)) && (lastState?.terminated?.exitCode ?? 0) !== 0
+/**
+ * Between two waits of a crash loop the container runs for a moment, or has just ended; a condition should not come and go with it. One that
+ * has become ready since it started, and is not any more, crashed in the past.
+ */
+function isCrashing ({ ready, restartCount = 0, state, lastState }: ContainerStatus, readyOrNotSince: string | undefined): boolean {
+  if (ready === true || restartCount < 2 || (lastState?.terminated?.exitCode ?? 0) === 0) return false
+  if (state?.running === undefined) return state?.terminated !== undefined && state.terminated.exitCode !== 0
+  const { startedAt } = state.running
+  return startedAt === undefined || readyOrNotSince === undefined || Date.parse(readyOrNotSince) <= Date.parse(startedAt)
+}
 
 function ending ({ lastState, state }: ContainerStatus): string {
   const ended = lastState?.terminated ?? state?.terminated

@@ -5,7 +5,7 @@ import type { KubeObject } from '../../registry/meta/object-meta.js'
 
 export interface ContainerState {
   waiting?: { reason?: string; message?: string }
-  running?: object
+  running?: { startedAt?: string }
   terminated?: { reason?: string; message?: string; exitCode?: number }
 }
 
