@@ -40,6 +40,20 @@ t.test('a request of OTLP that holds too much is refused before it is read', asy
   t.throws(() => codec.decode('protobuf', Buffer.from([0x0a, 0xff])), { name: 'MessageError', message: /^the body is no ExportMetricsServiceRequest/ })
 })
 
+// The decoder does not look at wire types: it would read what is counted as something else.
+t.test('a field of another wire type is refused, and hides nothing', async t => {
+  const attribute = Buffer.from([9 << 3 | 2, 0])
+  const point = (id: number, body: Buffer, wireType: number): Buffer => Buffer.concat([protobuf.Writer.create().uint32(id << 3 | wireType).uint32(body.length).finish(), body])
+  for (const wireType of [0, 1, 5]) {
+    const body = [1, 9, 2, 2, 1].reduce<Buffer>((inner, id) => point(id, inner, wireType), Buffer.alloc(2 * 100, attribute))
+    t.throws(() => codec.decode('protobuf', body), { message: /^the body is no ExportMetricsServiceRequest: field 1 has the wire type \d instead of 2$/ })
+  }
+  // A time, 64 bits, that says it were a text of many attributes.
+  const time = field(1, field(2, field(2, field(9, field(1, field(3, Buffer.alloc(2 * 100, attribute)))))))
+  t.throws(() => codec.decode('protobuf', time), { message: /field 3 has the wire type 2 instead of 1$/ })
+  await t.rejects(decode('1.0', field(1, Buffer.from([2 << 3, 0]))), { message: /field 2 has the wire type 0 instead of 2$/ })
+})
+
 t.test('what a Collector sends at once is taken', async t => {
   const attributes = Array.from({ length: 22 }, (_, i) => ({ key: `k${i}`, value: { stringValue: 'v' } }))
   const dataPoints = Array.from({ length: 8_192 }, () => ({ attributes, bucketCounts: Array.from({ length: 16 }, () => 1), explicitBounds: Array.from({ length: 15 }, (_, i) => i) }))

@@ -8,36 +8,53 @@ import { MessageError } from './message-error.js'
  */
 export const maxItems = 1_000_000
 
-/** Which fields are walked into, and which are counted. */
-interface Shape { readonly fields: ReadonlyMap<number, { readonly itemBytes: number; readonly below: Shape | undefined }> }
+/** What a field is on the wire, what its items count, and what is inside of them. */
+interface FieldShape {
+  readonly wireType: number
+  /** A list of numbers may come as one field; how many bytes each has at least. */
+  readonly packedBytes: number | undefined
+  readonly counts: boolean
+  readonly below: Shape | undefined
+}
+type Shape = ReadonlyMap<number, FieldShape>
 
 /** Counts what a message will become before anything is made of it. */
 export class MessageItems {
   readonly #shape: Shape
   readonly #max: number
 
-  /** @param type of a root whose types have been resolved */
-  constructor (type: Type, max = maxItems) {
-    this.#shape = shapeOf(type, new Map())
+  /** @param wireTypes of what is no message: protobufjs' `types.basic` */
+  constructor (type: Type, wireTypes: Readonly<Record<string, number>>, max = maxItems) {
+    this.#shape = shapeOf(type, wireTypes)
     this.#max = max
   }
 
-  /** @throws MessageError when the message holds too much; Error for bytes that are no message */
+  /**
+   * Refuses known fields of another wire type, too: the decoder reads them as what they should be, and would find other fields than are
+   * counted here. @throws MessageError when the message holds too much; Error for bytes that are no message
+   */
   check (reader: Reader): void { this.#count(reader, reader.len, this.#shape, 0) }
 
-  #count (reader: Reader, end: number, { fields }: Shape, before: number): number {
+  #count (reader: Reader, end: number, shape: Shape, before: number): number {
     let items = before
     while (reader.pos < end) {
       const tag = reader.uint32()
-      const field = fields.get(tag >>> 3)
-      if (field === undefined || (tag & 7) !== lengthDelimited) {
-        if (field !== undefined) items++
-        reader.skipType(tag & 7)
-      } else {
+      const [id, wireType] = [tag >>> 3, tag & 7]
+      const field = shape.get(id)
+      if (field === undefined) {
+        reader.skipType(wireType)
+        continue
+      }
+      const isPacked = field.packedBytes !== undefined && wireType === lengthDelimited
+      if (wireType !== field.wireType && !isPacked) throw new Error(`field ${id} has the wire type ${wireType} instead of ${field.wireType}`)
+      if (isPacked || field.below !== undefined) {
         const length = reader.uint32()
-        items += field.itemBytes === 0 ? 1 : length / field.itemBytes
+        items += isPacked ? length / field.packedBytes! : 1
         if (field.below === undefined) reader.skip(length)
         else items = this.#count(reader, reader.pos + length, field.below, items)
+      } else {
+        if (field.counts) items++
+        reader.skipType(wireType)
       }
       if (items > this.#max) throw new MessageError(`the request holds more than ${this.#max} messages and items of lists; send less at once`)
     }
@@ -45,21 +62,19 @@ export class MessageItems {
   }
 }
 
-/** Of messages and packed lists. */
+/** Of texts, messages and packed lists. */
 const lengthDelimited = 2
-const eightBytes = new Set(['double', 'fixed64', 'sfixed64'])
+const bytesOf: Readonly<Record<number, number>> = { 0: 1, 1: 8, 5: 4 }
 
-function shapeOf (type: Type, known: Map<Type, Shape>): Shape {
-  const fields = new Map<number, { itemBytes: number; below: Shape | undefined }>()
-  const shape: Shape = { fields }
-  known.set(type, shape)
-  for (const field of type.fieldsArray) {
+function shapeOf (type: Type, wireTypes: Readonly<Record<string, number>>): Shape {
+  return new Map(type.fieldsArray.map(field => {
     const message = field.resolve().resolvedType as Type | null
-    if (message === null && !field.repeated) continue
-    // A list of numbers comes as one field.
-    const itemBytes = message !== null || field.type === 'string' ? 0 : eightBytes.has(field.type) ? 8 : 1
-    const below = message === null ? undefined : known.get(message) ?? shapeOf(message, known)
-    fields.set(field.id, { itemBytes, below: below?.fields.size === 0 ? undefined : below })
-  }
-  return shape
+    const wireType = message === null ? wireTypes[field.type]! : lengthDelimited
+    return [field.id, {
+      wireType,
+      packedBytes: field.repeated ? bytesOf[wireType] : undefined,
+      counts: field.repeated || message !== null,
+      below: message === null ? undefined : shapeOf(message, wireTypes)
+    }]
+  }))
 }

@@ -89,7 +89,7 @@ export class OtlpCodec {
     const root = protobuf.Root.fromJSON(otlpDescriptors)
     this.#reader = body => protobuf.Reader.create(body)
     this.#request = root.lookupType('ExportMetricsServiceRequest')
-    this.#items = new MessageItems(this.#request)
+    this.#items = new MessageItems(this.#request, protobuf.types.basic)
     this.#response = root.lookupType('ExportMetricsServiceResponse')
     this.#status = root.lookupType('Status')
   }

@@ -77,7 +77,7 @@ export class RemoteWriteDecoder {
     const root = protobuf.Root.fromJSON(remoteWriteDescriptors)
     const layout = (request: string, series: string): Layout => {
       const id = (field: string): number | undefined => root.lookupType(request).fields[field]?.id
-      return { symbols: id('symbols'), timeseries: id('timeseries')!, series: root.lookupType(series), items: new MessageItems(root.lookupType(request)) }
+      return { symbols: id('symbols'), timeseries: id('timeseries')!, series: root.lookupType(series), items: new MessageItems(root.lookupType(request), protobuf.types.basic) }
     }
     this.#layouts = { '1.0': layout('v1.WriteRequest', 'v1.TimeSeries'), '2.0': layout('v2.Request', 'v2.TimeSeries') }
     this.#reader = body => protobuf.Reader.create(body)

@@ -13,8 +13,7 @@ export class Warnings {
 
   add (text: string): void {
     // A control character cannot be in a header; such a warning is dropped as upstream drops it.
-    // eslint-disable-next-line no-control-regex -- see above
-    if (text === '' || this.#isFull || this.#texts.has(text) || /[\u0000-\u001f\u007f]/.test(text)) return
+    if (text === '' || this.#isFull || this.#texts.has(text) || /\p{Cc}/u.test(text)) return
     this.#texts.add(text)
     this.#characters += charactersOf(this.#cut ? shortened(text) : text)
     if (this.#cut || this.#characters <= maxCharacters) return
