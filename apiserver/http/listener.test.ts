@@ -111,11 +111,13 @@ t.test('a user may be in hundreds of groups, each of them a header', async t => 
     for await (const chunk of stream.setEncoding('utf8')) received += chunk as string
     t.equal(received, '2000', `HTTP/2, proxy: ${proxy}`)
     t.equal(session.remoteSettings.maxFrameSize, 1 << 20, 'headers of Go’s clients come in one frame; Node’s clients always split them')
-    const overHttp1 = await new Promise<string>((resolve, reject) => {
-      httpsRequest({ port, host: '127.0.0.1', ca: authority.certificatePem, headers: { 'x-remote-group': groups } }, response => {
-        response.setEncoding('utf8').on('data', resolve)
+    const overHttp1 = (headers: Record<string, string[]>): Promise<string> => new Promise((resolve, reject) => {
+      httpsRequest({ port, host: '127.0.0.1', ca: authority.certificatePem, headers }, response => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('end', () => { resolve(`${response.statusCode} ${text}`) })
       }).on('error', reject).end()
     })
-    t.equal(overHttp1, '2000', `HTTP/1.1, proxy: ${proxy}`)
+    t.equal(await overHttp1({ 'x-remote-group': groups }), '200 2000', `HTTP/1.1, proxy: ${proxy}`)
+    t.match(await overHttp1({ 'x-large': Array.from({ length: 8 }, () => 'x'.repeat(140_000)) }), /^431 /, 'more than 1 MiB')
   }
 })
