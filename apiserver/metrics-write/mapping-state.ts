@@ -13,9 +13,9 @@ export class MappingState {
   readonly problems = new MappingProblems()
   accepted = 0
   readonly refused = new Map<RefusalReason, number>()
-  /** The time of the newest sample. */
+  /** The time of the newest sample that was taken. */
   lastSampleMs: number | undefined
-  /** When a sample came last, by our clock. */
+  /** When a sample came last, by our clock, be it one that could not be taken. */
   receivedMs: number | undefined
 
   constructor (mapping: CompiledMapping) { this.mapping = mapping }

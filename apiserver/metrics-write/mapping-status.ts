@@ -37,7 +37,7 @@ function readiness (state: MappingState): Observed {
   const type = 'Ready'
   if (servesAny(state)) return { type, status: 'True', reason: 'Serving', message: 'series match and make metrics' }
   if (state.series.size > 0) return { type, status: 'False', reason: 'NoValue', message: 'series match, but make no value yet; a rate needs two samples of a series within the window' }
-  if (state.receivedMs === undefined) return { type, status: 'False', reason: 'NoSeries', message: 'no series has matched yet' }
+  if (state.lastSampleMs === undefined) return { type, status: 'False', reason: 'NoSeries', message: 'no series has matched yet' }
   return { type, status: 'False', reason: 'Expired', message: 'all series that matched have ended or expired' }
 }
 

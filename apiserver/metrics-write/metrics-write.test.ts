@@ -133,6 +133,18 @@ t.test('What is wrong with a request or a sample is said at once, and poisons no
   t.equal((await write('shop', [good])).status, 204, 'a request that is sent again')
 })
 
+t.test('A mapping that nothing came for at first says what is wrong with what comes later', async t => {
+  await map('late', 'no-label', { series: { name: 'x' }, metric: { name: 'x' }, describedObject: { kind: 'Pod', nameLabel: 'pod' } })
+  const reasons = async (): Promise<Record<string, string>> => {
+    const { status } = (await server.request('GET', `${group}/namespaces/late/metricmappings/no-label`)).json as unknown as { status?: { conditions?: { type: string; status: string; reason: string }[] } }
+    return Object.fromEntries((status?.conditions ?? []).map(c => [c.type, c.reason]))
+  }
+  await eventually('the first status', async () => (await reasons())['Ready'] === 'NoSeries')
+  await write('late', [{ labels: { __name__: 'x' }, samples: [[Date.now(), 1]] }])
+  await eventually('the problem', async () => (await reasons())['LabelMissing'] !== undefined)
+  t.equal((await reasons())['Ready'], 'NoSeries', 'none has been taken')
+})
+
 t.test('Limits refuse what is new, values that cannot be served are absent, and the status says so', async t => {
   await map('full', 'many', { series: { name: 'many' }, metric: { name: 'many' }, labels: ['i'] })
   await map('full', 'zz-conflict', { series: { name: 'many', matchers: [{ label: 'i', value: '0' }] }, metric: { name: 'MANY' }, labels: ['i'] })

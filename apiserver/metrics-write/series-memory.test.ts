@@ -129,6 +129,14 @@ t.test('Of mappings that make the same metric the oldest counts, whichever came 
   t.same([values(), hidden().length], [{ m: '2' }, 0])
 })
 
+t.test('A mapping has received what it cannot take, for its status is to say why', async t => {
+  const { memory: m, write } = memory()
+  m.setMapping(mapping('x', { describedObject: { kind: 'Pod', nameLabel: 'pod' } }))
+  m.setMapping(mapping('y', {}))
+  await write([{ a: '1' }, [3600, 1]])
+  t.same(['x', 'y'].map(name => [m.state('shop', name)!.receivedMs, m.state('shop', name)!.lastSampleMs]), [[start, undefined], [start, undefined]])
+})
+
 t.test('A younger mapping goes on when the series of the oldest have expired, until they come back', async t => {
   const { memory: m, write, hidden, at } = memory()
   m.setMapping(mapping('old', { series: { name: 'm', matchers: [{ label: 'from', value: 'old' }] }, ttlSeconds: 60 }))

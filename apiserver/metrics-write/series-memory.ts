@@ -117,6 +117,8 @@ export class SeriesMemory {
     const nowMs = this.#options.now()
     let refusal: { reason: RefusalReason; text: string } | undefined
     for (const { state, to } of namespace.routes(key, series.labels)) {
+      // Also of what cannot be taken: the status has to say why.
+      state.receivedMs = nowMs
       if ('type' in to) {
         state.problems.report(to.type, nowMs, () => `${seriesText(series.labels)} ${to.message}`)
         continue
@@ -159,7 +161,6 @@ export class SeriesMemory {
     const problem = refusalOf(verdict, point, series)
     if (problem !== undefined) return problem
     state.accepted++
-    state.receivedMs = nowMs
     state.lastSampleMs = Math.max(state.lastSampleMs ?? -Infinity, point.timestampMs)
     if (verdict === 'reset') state.problems.report('CounterReset', nowMs, () => `${seriesText(labels)} fell to ${point.value}; it is taken to have begun at zero`)
     if (series.window.truncated) state.problems.report('WindowTruncated', nowMs, () => `${seriesText(labels)} has more than ${series.window.count} samples in its window; the latest ones count`)
